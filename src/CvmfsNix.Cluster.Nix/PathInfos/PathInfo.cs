@@ -3,7 +3,7 @@ using CvmfsNix.Cluster.Nix.StorePaths;
 
 namespace CvmfsNix.Cluster.Nix.PathInfos;
 
-/// <summary>What a Nix store knows about one of its valid paths.</summary>
+/// <summary>What a Nix store knows about one of its valid paths. Equal when all of it is equal, lists element by element.</summary>
 public sealed record PathInfo
 {
     public required StorePathName Path { get; init; }
@@ -25,4 +25,16 @@ public sealed record PathInfo
 
     /// <summary>Content address such as <c>fixed:r:sha256:…</c>; null for paths addressed by their inputs, and where the source of this record does not tell.</summary>
     public string? ContentAddress { get; init; }
+
+    public bool Equals(PathInfo? other) =>
+        other is not null
+        && Path == other.Path
+        && NarHash == other.NarHash
+        && NarSize == other.NarSize
+        && Deriver == other.Deriver
+        && string.Equals(ContentAddress, other.ContentAddress, StringComparison.Ordinal)
+        && References.SequenceEqual(other.References)
+        && Signatures.SequenceEqual(other.Signatures, StringComparer.Ordinal);
+
+    public override int GetHashCode() => HashCode.Combine(Path, NarHash, NarSize, References.Count);
 }

@@ -14,6 +14,11 @@ public sealed record StoreDirectory
     /// <summary>The directory, as in <c>/nix/store</c>.</summary>
     public string Value { get; }
 
+    /// <summary>The directory Nix tools of this environment use: <c>NIX_STORE_DIR</c> where it is set, else <see cref="Default"/>.</summary>
+    /// <exception cref="StorePathFormatException">The variable is set to something that is no store directory.</exception>
+    public static StoreDirectory FromEnvironment() =>
+        Environment.GetEnvironmentVariable("NIX_STORE_DIR") is { Length: > 0 } directory ? Parse(directory) : Default;
+
     /// <summary>Checks and takes a directory.</summary>
     /// <exception cref="StorePathFormatException">It is not absolute and normal.</exception>
     public static StoreDirectory Parse(string directory)
