@@ -1,0 +1,77 @@
+namespace CvmfsNix.Cluster.Actors.Hosting;
+
+/// <summary>What a core node is told at start. Validated by <see cref="CoreHosting"/>; every bound has a default.</summary>
+public sealed record CoreOptions
+{
+    /// <summary>The node's data folder: <c>cvmfs/</c>, <c>meta/</c> and the SQLite journal lie in it.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>Folder of the repositories' keys.</summary>
+    public required string KeysDirectory { get; init; }
+
+    /// <summary>Datacenter of this node.</summary>
+    public string Site { get; init; } = "default";
+
+    /// <summary>Cluster roles of this node: <c>core</c>, and <c>stratum0</c> where it holds a store.</summary>
+    public IReadOnlyList<string> Roles { get; init; } = ["core", "stratum0"];
+
+    /// <summary>Address the remoting port is bound to.</summary>
+    public string RemotingHost { get; init; } = "127.0.0.1";
+
+    /// <summary>Remoting port; 0 = any free one.</summary>
+    public int RemotingPort { get; init; } = 8110;
+
+    /// <summary>Name other nodes reach this one by; null = <see cref="RemotingHost"/>.</summary>
+    public string? PublicHost { get; init; }
+
+    /// <summary>Remoting addresses (<c>host:port</c>) of the nodes a cluster is joined through, the same list everywhere; empty = a cluster of one.</summary>
+    public IReadOnlyList<string> Seeds { get; init; } = [];
+
+    /// <summary>Where events and journal snapshots are kept.</summary>
+    public required JournalOptions Journal { get; init; }
+
+    /// <summary>Stores an object must be durable on before anything that needs it is answered.</summary>
+    public int Copies { get; init; } = 1;
+
+    /// <summary>How long a finished transaction is remembered; an older id is refused. Longer: retries are answered for longer, ledgers grow.</summary>
+    public TimeSpan TransactionRetention { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>How long an open transaction may be silent before it counts as expired.</summary>
+    public TimeSpan OpenTransactionExpiry { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>How long superseded catalogs of untagged revisions are kept: a client that read the older manifest must still find them.</summary>
+    public TimeSpan CatalogsKeep { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>Most transactions of one commit. Larger: more throughput under load, longer single commits.</summary>
+    public int BatchMembersMax { get; init; } = 256;
+
+    /// <summary>Most transactions waiting in one repository's queue; beyond it builders are told to come back.</summary>
+    public int QueueMax { get; init; } = 4096;
+
+    /// <summary>How often a sealed transaction is offered to the writer again until it is answered.</summary>
+    public TimeSpan EnqueueAgain { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a transaction waits for a reference that no queued transaction brings either.</summary>
+    public TimeSpan ReferenceWait { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Longest wait for the decision of a sealed transaction; after it the outcome is unknown to the caller, and asking again is safe.</summary>
+    public TimeSpan SealTimeout { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Events of one repository between two journal snapshots.</summary>
+    public int SnapshotEvery { get; init; } = 200;
+}
+
+/// <summary>Where the journal lies.</summary>
+/// <param name="Init">Create or upgrade the schema at start. SQLite creates a missing schema always.</param>
+public abstract record JournalOptions(bool Init)
+{
+    /// <summary>A file of this one process; not for several nodes.</summary>
+    public sealed record Sqlite(string File) : JournalOptions(true);
+
+    /// <summary>A database shared by the nodes of a cluster. <paramref name="ConnectionString"/> is an Npgsql connection string.</summary>
+    public sealed record PostgreSql(string ConnectionString, bool Init) : JournalOptions(Init)
+    {
+        // The connection string may hold a password.
+        public override string ToString() => $"PostgreSql {{ ConnectionString = ***, Init = {Init} }}";
+    }
+}

@@ -1,0 +1,49 @@
+namespace CvmfsNix.Cluster.Actors.Hosting;
+
+/// <summary>A request that was not done, with what the caller needs to act on.</summary>
+public sealed class PublishingException(string code, string message, string what, string? hint = null, TimeSpan? retryAfter = null, Exception? inner = null)
+    : Exception(message, inner)
+{
+    /// <summary>Stable name, one of <see cref="PublishingCodes"/> or a rejection's code.</summary>
+    public string Code { get; } = code;
+
+    /// <summary>The repository, transaction, path or setting it is about.</summary>
+    public string What { get; } = what;
+
+    /// <summary>What to do.</summary>
+    public string? Hint { get; } = hint;
+
+    /// <summary>When to try again; null = no advice.</summary>
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+}
+
+/// <summary>Codes of <see cref="PublishingException"/>.</summary>
+public static class PublishingCodes
+{
+    public const string UnknownRepository = nameof(UnknownRepository);
+    public const string RepositoryExists = nameof(RepositoryExists);
+    public const string InvalidRepositoryName = nameof(InvalidRepositoryName);
+    public const string UnknownTransaction = nameof(UnknownTransaction);
+    public const string InvalidTransactionId = nameof(InvalidTransactionId);
+    public const string TransactionIdReused = nameof(TransactionIdReused);
+    public const string TransactionTooOld = nameof(TransactionTooOld);
+
+    /// <summary>An abort came after the seal.</summary>
+    public const string TransactionSealed = nameof(TransactionSealed);
+
+    /// <summary>The transaction was aborted; a new one needs a new id.</summary>
+    public const string TransactionAborted = nameof(TransactionAborted);
+
+    /// <summary>A queue is full; the exception says when to come back.</summary>
+    public const string Overloaded = nameof(Overloaded);
+
+    /// <summary>No leader answers at present.</summary>
+    public const string NoLeader = nameof(NoLeader);
+
+    /// <summary>Nobody answered in time: it may have happened or not. Asking again with the same id is safe.</summary>
+    public const string OutcomeUnknown = nameof(OutcomeUnknown);
+
+    public const string JournalBehindStores = nameof(JournalBehindStores);
+    public const string KeysMissing = nameof(KeysMissing);
+    public const string InvalidRequest = nameof(InvalidRequest);
+}
