@@ -1,0 +1,127 @@
+using CvmfsNix.Cluster.Model.Ids;
+
+namespace CvmfsNix.Cluster.Model.Transactions;
+
+/// <summary>What a <c>TransactionLedger</c> is asked, answers and writes down.</summary>
+public static class TransactionProtocol
+{
+    /// <summary>A message to one ledger of a repository.</summary>
+    public interface ILedgerMessage
+    {
+        /// <summary>The repository.</summary>
+        RepositoryId Repository { get; }
+
+        /// <summary>Which of the repository's ledgers, see <see cref="LedgerBucket"/>.</summary>
+        int Bucket { get; }
+    }
+
+    /// <summary>A message about one transaction; its ledger follows from the id.</summary>
+    public interface ITransactionMessage : ILedgerMessage
+    {
+        /// <summary>The transaction.</summary>
+        TransactionId Id { get; }
+    }
+
+    /// <summary>Opens a transaction, or only looks when <paramref name="Register"/> is false.</summary>
+    public sealed record Begin(RepositoryId Repository, TransactionId Id, RequestDigest Digest, bool Register) : ITransactionMessage
+    {
+        public int Bucket => LedgerBucket.Of(Id);
+    }
+
+    /// <summary>Makes a transaction durable. Answered when it is decided.</summary>
+    public sealed record Seal(RepositoryId Repository, SealedTransaction Transaction) : ITransactionMessage
+    {
+        public TransactionId Id => Transaction.Id;
+
+        public int Bucket => LedgerBucket.Of(Id);
+    }
+
+    /// <summary>Gives an open transaction up.</summary>
+    public sealed record Abort(RepositoryId Repository, TransactionId Id) : ITransactionMessage
+    {
+        public int Bucket => LedgerBucket.Of(Id);
+    }
+
+    /// <summary>Asks what is known.</summary>
+    public sealed record GetTransaction(RepositoryId Repository, TransactionId Id) : ITransactionMessage
+    {
+        public int Bucket => LedgerBucket.Of(Id);
+    }
+
+    /// <summary>The writer tells its decision, which is in its journal. Repeated until <see cref="Settled"/>.</summary>
+    public sealed record Decide(RepositoryId Repository, TransactionOutcome Outcome) : ITransactionMessage
+    {
+        public TransactionId Id => Outcome.Id;
+
+        public int Bucket => LedgerBucket.Of(Id);
+    }
+
+    /// <summary>A new leader asks a ledger for everything that is sealed and not decided.</summary>
+    public sealed record OfferSealed(RepositoryId Repository, int Bucket) : ILedgerMessage;
+
+    /// <summary>The writer's queue is full: offer again later, and take nothing new until then.</summary>
+    public sealed record WriterBusy(RepositoryId Repository, int Bucket, TimeSpan RetryAfter) : ILedgerMessage;
+
+    /// <summary>Offers sealed transactions to the writer. Repeated until decided; harmless to repeat.</summary>
+    public sealed record Enqueue(RepositoryId Repository, int Bucket, IReadOnlyList<SealedTransaction> Transactions)
+    {
+        /// <summary>Most transactions of one message, which keeps it far below the transport's frame.</summary>
+        public const int TransactionsMax = 100;
+
+        public bool Equals(Enqueue? other) =>
+            other is not null && Repository == other.Repository && Bucket == other.Bucket && Transactions.SequenceEqual(other.Transactions);
+
+        public override int GetHashCode() => HashCode.Combine(Repository, Bucket, Transactions.Count);
+    }
+
+    /// <summary>The ledger has the decision in its journal: the writer may forget it.</summary>
+    public sealed record Settled(RepositoryId Repository, TransactionId Id);
+
+    /// <summary>An answer of a ledger.</summary>
+    public interface IReply;
+
+    /// <summary>The transaction is open, or nothing is known and it could be.</summary>
+    public sealed record Opened : IReply;
+
+    /// <summary>Sealed, not decided.</summary>
+    public sealed record Waiting(TransactionId Id) : IReply;
+
+    /// <summary>The final answer, the same for every retry.</summary>
+    public sealed record Decided(TransactionOutcome Outcome) : IReply;
+
+    /// <summary>State of a transaction that was not sealed.</summary>
+    public sealed record NotSealed(TransactionId Id, TransactionStatus Status) : IReply;
+
+    /// <summary>Nothing is known.</summary>
+    public sealed record Unknown(TransactionId Id) : IReply;
+
+    /// <summary>The abort is noted.</summary>
+    public sealed record Aborted(TransactionId Id) : IReply;
+
+    /// <summary>The abort came after the seal.</summary>
+    public sealed record TooLateToAbort(TransactionId Id) : IReply;
+
+    /// <summary>The id was used for another request.</summary>
+    public sealed record IdReused(TransactionId Id) : IReply;
+
+    /// <summary>The id is older than what ledgers remember; it may have been applied once.</summary>
+    public sealed record TooOld(TransactionId Id, DateTimeOffset OldestAccepted) : IReply;
+
+    /// <summary>The id claims a time that is far ahead of this node's clock.</summary>
+    public sealed record FromTheFuture(TransactionId Id, DateTimeOffset NewestAccepted) : IReply;
+
+    /// <summary>Nothing was taken; come back after <paramref name="RetryAfter"/>.</summary>
+    public sealed record Overloaded(TransactionId Id, TimeSpan RetryAfter) : IReply;
+
+    /// <summary>What a ledger writes down.</summary>
+    public interface ILedgerEvent;
+
+    /// <summary>The transaction is durable and waits for the writer.</summary>
+    public sealed record TransactionSealed(SealedTransaction Transaction, DateTimeOffset At) : ILedgerEvent;
+
+    /// <summary>The writer's decision was recorded.</summary>
+    public sealed record TransactionDecided(TransactionOutcome Outcome, DateTimeOffset At) : ILedgerEvent;
+
+    /// <summary>Decided transactions whose ids are older than <paramref name="CreatedBefore"/> are no longer remembered.</summary>
+    public sealed record TransactionsForgotten(DateTimeOffset CreatedBefore) : ILedgerEvent;
+}
