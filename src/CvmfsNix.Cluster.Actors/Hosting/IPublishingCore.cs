@@ -1,5 +1,4 @@
 using CvmfsNix.Cluster.Model.Ids;
-using CvmfsNix.Cluster.Store.Repositories;
 
 namespace CvmfsNix.Cluster.Actors.Hosting;
 
@@ -39,10 +38,6 @@ public interface IPublishingCore
     /// <summary>Completes when this node serves at least that revision. The caller's token bounds the wait.</summary>
     Task WaitForAppliedAsync(string fqrn, ulong revision, CancellationToken ct);
 
-    /// <summary>The local store of a repository.</summary>
-    /// <exception cref="PublishingException">UnknownRepository: not known on this node (yet).</exception>
-    RepositoryStore Store(string fqrn);
-
     /// <summary>Members, leader, queues. Asks the leader; what does not answer in time is left at its default.</summary>
     Task<ClusterStatus> StatusAsync(CancellationToken ct);
 
@@ -57,4 +52,7 @@ public interface IPublishingCore
 
     /// <summary>Remoting address, <c>akka.tcp://cvmfsnix@host:port</c>, with the real port. Known once the host has started.</summary>
     string Address { get; }
+
+    /// <summary>Completes when the actor system has ended, asked or not: a downed node, a lost leadership.</summary>
+    Task WhenTerminated { get; }
 }
