@@ -1,0 +1,11 @@
+using CvmfsNix.Cluster.Nix.StorePaths;
+
+namespace CvmfsNix.Cluster.Store.Records;
+
+/// <summary>What a transaction asks for besides its paths.</summary>
+/// <param name="Repository">Fully qualified repository name; a bundle is refused by any other.</param>
+/// <param name="Transaction">The builder's transaction id.</param>
+/// <param name="Conflict">For paths that exist with other content.</param>
+/// <param name="Profile">Profile to point at <paramref name="ProfileTarget"/>; null = none.</param>
+/// <param name="ProfileTarget">A path of this transaction or of the repository.</param>
+public sealed record BundleHeader(string Repository, Guid Transaction, ConflictPolicy Conflict, string? Profile, StorePathName? ProfileTarget);
