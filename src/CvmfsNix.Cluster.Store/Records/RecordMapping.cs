@@ -6,6 +6,7 @@ using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Trees;
 using Google.Protobuf;
+using Google.Protobuf.Collections;
 using PathInfo = CvmfsNix.Cluster.Nix.PathInfos.PathInfo;
 using TreeNode = CvmfsNix.Cluster.Store.Trees.TreeNode;
 
@@ -149,7 +150,7 @@ internal static class RecordMapping
     {
         if (wire.Counts.Count != CountersOfACatalog)
             throw new FormatException($"a nested catalog has {wire.Counts.Count} counters instead of {CountersOfACatalog}");
-        IList<long> c = wire.Counts;
+        RepeatedField<long> c = wire.Counts;
         return new NestedCatalogRecord(
             new ObjectHash(algorithm, wire.Hash.Span),
             wire.Size,
@@ -194,7 +195,7 @@ internal static class RecordMapping
             AddTree(wire, child);
     }
 
-    private static TreeNode Tree(IList<Wire.TreeNode> flat, string file)
+    private static TreeNode Tree(RepeatedField<Wire.TreeNode> flat, string file)
     {
         int next = 0;
         TreeNode root = Take(0);

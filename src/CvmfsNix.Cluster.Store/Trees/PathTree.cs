@@ -42,6 +42,14 @@ public readonly record struct ContentDigest : IComparable<ContentDigest>
     public int CompareTo(ContentDigest other) =>
         _high != other._high ? _high.CompareTo(other._high) : _low.CompareTo(other._low);
 
+    public static bool operator <(ContentDigest left, ContentDigest right) => left.CompareTo(right) < 0;
+
+    public static bool operator >(ContentDigest left, ContentDigest right) => left.CompareTo(right) > 0;
+
+    public static bool operator <=(ContentDigest left, ContentDigest right) => left.CompareTo(right) <= 0;
+
+    public static bool operator >=(ContentDigest left, ContentDigest right) => left.CompareTo(right) >= 0;
+
     /// <summary>Lower-case hex.</summary>
     public override string ToString() => Convert.ToHexStringLower(ToArray());
 }
