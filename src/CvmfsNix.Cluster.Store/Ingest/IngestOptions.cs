@@ -1,0 +1,34 @@
+using System.IO.Compression;
+
+namespace CvmfsNix.Cluster.Store.Ingest;
+
+/// <summary>How an ingest uses the machine.</summary>
+public sealed record IngestOptions
+{
+    /// <summary>Files read, hashed or compressed at once.</summary>
+    public int Parallelism { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Readers take any level.</summary>
+    public CompressionLevel CompressionLevel { get; init; } = CompressionLevel.Optimal;
+
+    /// <summary>Files above this are cut into chunks; bytes.</summary>
+    public long ChunkBytesMin { get; init; } = 4L << 20;
+
+    /// <summary>The size chunks have on average; bytes.</summary>
+    public long ChunkBytesAverage { get; init; } = 8L << 20;
+
+    /// <summary>No chunk is larger; bytes.</summary>
+    public long ChunkBytesMax { get; init; } = 16L << 20;
+
+    /// <summary>Plaintext kept in memory at once, apart from packs; bytes. At least one chunk is always let through.</summary>
+    public long InFlightBytesMax { get; init; } = 256L << 20;
+
+    /// <summary>A pack is sent when it has reached this size; bytes.</summary>
+    public long PackBytesTarget { get; init; } = 8L << 20;
+
+    /// <summary>Packs sent at once.</summary>
+    public int UploadsInFlight { get; init; } = 4;
+
+    /// <summary>Paths begun and not yet handed in.</summary>
+    public int PathsInFlight { get; init; } = 128;
+}

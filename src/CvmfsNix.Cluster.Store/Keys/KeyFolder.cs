@@ -1,0 +1,103 @@
+using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Nix.Signing;
+using CvmfsNix.Cluster.Store.Files;
+
+namespace CvmfsNix.Cluster.Store.Keys;
+
+/// <summary>
+/// The key folder of a node: <c>FQRN.pub</c>, <c>.crt</c>, <c>.key</c>, <c>.masterkey</c> (may be absent: kept offline), and the Nix key
+/// <c>FQRN.nix.pub</c>, <c>.nix.sec</c> (<c>name:base64</c>). Secrets are readable by their owner only. Existing keys are never replaced.
+/// </summary>
+public sealed class KeyFolder(string directory)
+{
+    private const UnixFileMode Secret = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const UnixFileMode Public = Secret | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+
+    /// <summary>The folder.</summary>
+    public string Directory { get; } = Path.GetFullPath(directory);
+
+    /// <summary>The keys found, or fresh ones; on return they survive a power loss.</summary>
+    /// <param name="repository">Fully qualified repository name.</param>
+    /// <param name="now">Goes into the certificate.</param>
+    /// <param name="cancellationToken">Gives up waiting for another process that makes keys in the same folder.</param>
+    /// <exception cref="KeyFileException">A file is unreadable or does not fit the others.</exception>
+    public async Task<RepositoryKeySet> CreateOrLoadAsync(string repository, DateTimeOffset now, CancellationToken cancellationToken = default)
+    {
+        DurableDirectory.Ensure(Directory);
+        // The folder may be shared by the nodes of a cluster, and two leaders may overlap: one makes the keys, the other finds them.
+        using FileStream gate = await LockAsync(cancellationToken).ConfigureAwait(false);
+        RepositoryKeys keys;
+        if (File.Exists(FileOf(repository, ".key")))
+        {
+            keys = RepositoryKeys.Load(Directory, repository);
+        }
+        else
+        {
+            keys = RepositoryKeys.Create(repository, now);
+            keys.Save(Directory);
+        }
+
+        string secretFile = FileOf(repository, ".nix.sec");
+        NixSecretKey nix;
+        if (File.Exists(secretFile))
+        {
+            nix = ReadNixKey(secretFile);
+        }
+        else
+        {
+            nix = NixSecretKey.Generate(repository + "-1");
+            await WriteAsync(secretFile, nix.ToSecretString(), Secret, cancellationToken).ConfigureAwait(false);
+        }
+
+        string publicFile = FileOf(repository, ".nix.pub");
+        if (!File.Exists(publicFile))
+            await WriteAsync(publicFile, nix.PublicKey.ToString(), Public, cancellationToken).ConfigureAwait(false);
+        return new RepositoryKeySet(keys, nix);
+    }
+
+    /// <summary>The keys of a repository; null when the folder lacks its signing key or its Nix key.</summary>
+    /// <exception cref="KeyFileException">A file is unreadable or does not fit the others.</exception>
+    public RepositoryKeySet? TryLoad(string repository) =>
+        File.Exists(FileOf(repository, ".key")) && File.Exists(FileOf(repository, ".nix.sec"))
+            ? new RepositoryKeySet(RepositoryKeys.Load(Directory, repository), ReadNixKey(FileOf(repository, ".nix.sec")))
+            : null;
+
+    /// <summary>Where the master public key of a repository lies: what clients are configured with.</summary>
+    public string PublicKeyFile(string repository) => FileOf(repository, ".pub");
+
+    private string FileOf(string repository, string suffix) =>
+        Cvmfs.Objects.RepositoryName.IsValid(repository)
+            ? Path.Combine(Directory, repository + suffix)
+            : throw new ArgumentException($"'{repository}' is not a legal repository name.", nameof(repository));
+
+    private static NixSecretKey ReadNixKey(string file)
+    {
+        try
+        {
+            return NixSecretKey.Parse(File.ReadAllText(file).Trim());
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException or IOException or UnauthorizedAccessException)
+        {
+            throw new KeyFileException($"{file} is no readable Nix secret key (one line, name:base64): {e.Message} Restore the file; or remove it and its .pub, and a new key is made.", e);
+        }
+    }
+
+    private Task WriteAsync(string file, string text, UnixFileMode mode, CancellationToken cancellationToken) =>
+        DurableFile.WriteAtomicAsync(Directory, file, System.Text.Encoding.UTF8.GetBytes(text), mode, cancellationToken: cancellationToken);
+
+    private async Task<FileStream> LockAsync(CancellationToken cancellationToken)
+    {
+        string file = Path.Combine(Directory, ".lock");
+        while (true)
+        {
+            try
+            {
+                return new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException) when (File.Exists(file))
+            {
+                await Task.Delay(20, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+}
