@@ -26,17 +26,7 @@ public sealed class KeyFolder(string directory)
         DurableDirectory.Ensure(Directory);
         // The folder may be shared by the nodes of a cluster, and two leaders may overlap: one makes the keys, the other finds them.
         using FileStream gate = await LockAsync(cancellationToken).ConfigureAwait(false);
-        RepositoryKeys keys;
-        if (File.Exists(FileOf(repository, ".key")))
-        {
-            keys = RepositoryKeys.Load(Directory, repository);
-        }
-        else
-        {
-            keys = RepositoryKeys.Create(repository, now);
-            keys.Save(Directory);
-        }
-
+        RepositoryKeys keys = LoadOrCreate(repository, now);
         string secretFile = FileOf(repository, ".nix.sec");
         NixSecretKey nix;
         if (File.Exists(secretFile))
@@ -64,6 +54,32 @@ public sealed class KeyFolder(string directory)
 
     /// <summary>Where the master public key of a repository lies: what clients are configured with.</summary>
     public string PublicKeyFile(string repository) => FileOf(repository, ".pub");
+
+    // Four files cannot appear at once, and half a set, left by a crash, would block the repository's creation for ever: the keys are
+    // completed in a folder of their own, whose rename is the decision; copying from there is repeated until it is done.
+    private RepositoryKeys LoadOrCreate(string repository, DateTimeOffset now)
+    {
+        string decided = Path.Combine(Directory, $".{repository}.new");
+        if (!System.IO.Directory.Exists(decided))
+        {
+            if (File.Exists(FileOf(repository, ".key")))
+                return RepositoryKeys.Load(Directory, repository);
+            string drafted = decided + ".tmp";
+            if (System.IO.Directory.Exists(drafted))
+                System.IO.Directory.Delete(drafted, recursive: true);
+            using RepositoryKeys fresh = RepositoryKeys.Create(repository, now);
+            fresh.Save(drafted);
+            DirectorySync.Sync(drafted);
+            System.IO.Directory.Move(drafted, decided);
+            DirectorySync.Sync(Directory);
+        }
+
+        RepositoryKeys keys = RepositoryKeys.Load(decided, repository);
+        keys.Save(Directory);
+        DirectorySync.Sync(Directory);
+        System.IO.Directory.Delete(decided, recursive: true);
+        return keys;
+    }
 
     private string FileOf(string repository, string suffix) =>
         Cvmfs.Objects.RepositoryName.IsValid(repository)
