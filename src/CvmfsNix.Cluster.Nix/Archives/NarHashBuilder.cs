@@ -21,13 +21,27 @@ public sealed class NarHashBuilder : IDisposable
 
     private byte[] Buffer => _buffer ?? throw new ObjectDisposedException(nameof(NarHashBuilder));
 
-    /// <summary>Begins a directory; the root has an empty name.</summary>
-    public void BeginDirectory(ReadOnlySpan<byte> name) => _used += _framing.BeginDirectory(Room(), name);
+    private Span<byte> Free => Buffer.AsSpan(_used);
 
-    public void EndDirectory() => _used += _framing.EndDirectory(Room());
+    /// <summary>Begins a directory; the root has an empty name.</summary>
+    public void BeginDirectory(ReadOnlySpan<byte> name)
+    {
+        MakeRoom();
+        _used += _framing.BeginDirectory(Free, name);
+    }
+
+    public void EndDirectory()
+    {
+        MakeRoom();
+        _used += _framing.EndDirectory(Free);
+    }
 
     /// <summary>Begins a file; exactly <paramref name="size"/> bytes follow by <see cref="AppendFile"/>, then <see cref="EndFile"/>.</summary>
-    public void BeginFile(ReadOnlySpan<byte> name, bool executable, long size) => _used += _framing.BeginFile(Room(), name, executable, size);
+    public void BeginFile(ReadOnlySpan<byte> name, bool executable, long size)
+    {
+        MakeRoom();
+        _used += _framing.BeginFile(Free, name, executable, size);
+    }
 
     public void AppendFile(ReadOnlySpan<byte> bytes)
     {
@@ -46,9 +60,17 @@ public sealed class NarHashBuilder : IDisposable
         _used += bytes.Length;
     }
 
-    public void EndFile() => _used += _framing.EndFile(Room());
+    public void EndFile()
+    {
+        MakeRoom();
+        _used += _framing.EndFile(Free);
+    }
 
-    public void Symlink(ReadOnlySpan<byte> name, ReadOnlySpan<byte> target) => _used += _framing.Symlink(Room(), name, target);
+    public void Symlink(ReadOnlySpan<byte> name, ReadOnlySpan<byte> target)
+    {
+        MakeRoom();
+        _used += _framing.Symlink(Free, name, target);
+    }
 
     /// <summary>The hash of the complete archive and its size in bytes. Called once.</summary>
     /// <exception cref="InvalidOperationException">The archive is not complete.</exception>
@@ -69,11 +91,10 @@ public sealed class NarHashBuilder : IDisposable
         _buffer = null;
     }
 
-    private Span<byte> Room()
+    private void MakeRoom()
     {
         if (Buffer.Length - _used < NarFraming.MaxFrameSize)
             Flush();
-        return Buffer.AsSpan(_used);
     }
 
     private void Flush()
