@@ -1,39 +1,354 @@
+using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Store.Blobs;
+using CvmfsNix.Cluster.Store.Catalogs;
 using CvmfsNix.Cluster.Store.Commit;
+using CvmfsNix.Cluster.Store.Files;
 using CvmfsNix.Cluster.Store.Index;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Objects;
+using CvmfsNix.Cluster.Store.Records;
+using CvmfsNix.Cluster.Store.Steps;
 
 namespace CvmfsNix.Cluster.Store.Repositories;
+
+/// <summary>
+/// One repository on one node: its objects, record files, index and named files. Thread-safe; commits wait for each other, and so do applied events.
+/// <para>
+/// The writer's side (Prepare, Adopt, Discard) makes revisions nobody can see yet. The keeper's side (Apply…) lets the journal's events take
+/// effect in the order of their sequence numbers: an event that is not newer than <see cref="AppliedSequence"/> is passed over, so
+/// events may be delivered again and late.
+/// </para>
+/// </summary>
+public sealed class RepositoryStore : IAsyncDisposable
+{
+    private const string ManifestFile = ".cvmfspublished";
+    private const string WhitelistFile = ".cvmfswhitelist";
+    private const string MasterReplicaFile = ".cvmfs_master_replica";
+    private const int CheckedAtOnce = 4096;
+
+    private static ReadOnlyMemory<byte> MasterReplicaText { get; } = "This file allows replication of the repository.\n"u8.ToArray();
+
+    private readonly DirectoryObjectStore _objects;
+    private readonly AppliedArchive _applied;
+    private readonly CommitBuilder _commits;
+    private readonly SemaphoreSlim _committing = new(1, 1);
+    private readonly SemaphoreSlim _applying = new(1, 1);
+    private long _appliedSequence;
+
+    private RepositoryStore(StoreLayout layout, RepositoryFormat format)
+    {
+        Layout = layout;
+        Format = format;
+        string folder = layout.RepositoryFolder(format.Repository);
+        _objects = new DirectoryObjectStore(folder, format.HashAlgorithm);
+        Blobs = new BlobFolder(layout.BlobsFolder(format.Repository));
+        Index = RepositoryIndex.Open(layout.IndexFile(format.Repository), format.HashAlgorithm);
+        _applied = new AppliedArchive(layout.AppliedFolder(format.Repository), folder);
+        _commits = new CommitBuilder(format, _objects, Blobs, Index, layout.WorkFolder(format.Repository));
+        _appliedSequence = _applied.LastEffective();
+    }
+
+    /// <summary>The node's folders.</summary>
+    public StoreLayout Layout { get; }
+
+    /// <summary>What the repository's creation fixed.</summary>
+    public RepositoryFormat Format { get; }
+
+    /// <summary>The repository's objects.</summary>
+    public IObjectStore Objects => _objects;
+
+    /// <summary>Bundles, registrations and deltas.</summary>
+    public BlobFolder Blobs { get; }
+
+    /// <summary>Committed paths and contents.</summary>
+    public RepositoryIndex Index { get; }
+
+    /// <summary>Where the index stands; behind the head when revisions must be given to <see cref="ReindexAsync"/>.</summary>
+    public ulong IndexedRevision => Index.Revision;
+
+    /// <summary>Journal sequence number of the newest event that has taken effect here; 0 = none. Survives a restart.</summary>
+    public long AppliedSequence => Interlocked.Read(ref _appliedSequence);
+
+    /// <summary>What the repository takes.</summary>
+    public RepositoryUsage Usage => Index.Usage;
+
+    /// <summary>
+    /// Whether a commit insists that this store holds every object of a new path (the default). A leader whose transactions are confirmed on
+    /// other stores turns it off: it then insists only on what it writes itself.
+    /// </summary>
+    public bool CommitRequiresObjects
+    {
+        get => _commits.RequireObjects;
+        set => _commits.RequireObjects = value;
+    }
+
+    /// <summary>Opens the repository's folders, or makes them. Scratch of an earlier process is removed; no journal is needed.</summary>
+    /// <exception cref="IOException">Names the file or folder.</exception>
+    public static async Task<RepositoryStore> OpenAsync(StoreLayout layout, RepositoryFormat format, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(format);
+        string repository = format.Repository;
+        DurableDirectory.Ensure(layout.RepositoryFolder(repository));
+        DurableDirectory.Ensure(layout.AppliedFolder(repository));
+        foreach (string scratch in (ReadOnlySpan<string>)[layout.WorkFolder(repository), layout.StagingFolder(repository)])
+        {
+            DurableDirectory.Ensure(scratch);
+            DurableDirectory.Empty(scratch);
+        }
+
+        var store = new RepositoryStore(layout, format);
+        // Nested catalogs name the empty file, whoever builds them and whatever was uploaded.
+        if (!store.Objects.Contains(CatalogRows.EmptyObject(format.HashAlgorithm)))
+        {
+            await using ObjectBatch batch = store.Objects.BeginBatch();
+            await batch.AddAsync(ObjectKind.Data, ObjectCompression.Empty.ToArray(), cancellationToken).ConfigureAwait(false);
+            await batch.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return store;
+    }
+
+    /// <summary>Makes the first revision: an empty store directory. Every object is durable on return.</summary>
+    /// <exception cref="ObjectStoreException">The disk failed or is full.</exception>
+    public Task<CommittedRevision> PrepareInitialAsync(RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken) =>
+        ExclusiveAsync(_committing, () => _commits.BuildInitialAsync(keys, now, cancellationToken), cancellationToken);
+
+    /// <summary>
+    /// Decides a batch and makes the revision after <paramref name="head"/> of what is taken. Every object and record file is durable on
+    /// return and the manifest is signed; nothing is visible. The caller appends the revision's event and then adopts or discards.
+    /// </summary>
+    /// <exception cref="IndexBehindException">The index does not stand at the head.</exception>
+    /// <exception cref="IncompleteStoreException">A bundle, a catalog of the head or an object of a new path is not here.</exception>
+    /// <exception cref="RecordFormatException">A bundle is torn.</exception>
+    /// <exception cref="ObjectStoreException">The disk failed or is full.</exception>
+    public Task<PreparedCommit> PrepareAsync(RepositoryHead head, IReadOnlyList<CommitMember> batch, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(head);
+        ArgumentNullException.ThrowIfNull(batch);
+        ArgumentNullException.ThrowIfNull(keys);
+        return ExclusiveAsync(_committing, () => _commits.BuildAsync(head, batch, keys, now, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>The revision is in the journal: the index learns of it. The working catalogs stand at it already.</summary>
+    public Task AdoptAsync(CommittedRevision revision, CancellationToken cancellationToken) => ReindexAsync(revision, cancellationToken);
+
+    /// <summary>The append was lost: the next commit starts from the stored catalogs of its head.</summary>
+    public Task DiscardAsync(CancellationToken cancellationToken) => ExclusiveAsync(
+        _committing,
+        () =>
+        {
+            _commits.Discard();
+            return Task.FromResult(true);
+        },
+        cancellationToken);
+
+    /// <summary>Adds a committed revision to an index that has lost or not had it. Oldest first; one that is indexed changes nothing.</summary>
+    /// <exception cref="IndexBehindException">The revision before it is not indexed.</exception>
+    /// <exception cref="IncompleteStoreException">A record file of the revision is not here.</exception>
+    public Task ReindexAsync(CommittedRevision revision, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(revision);
+        return Task.Run(
+            () =>
+            {
+                if (!ApplyToIndex(revision))
+                    throw new IndexBehindException(Format.Repository, Index.Revision, revision.Head.Revision - 1);
+            },
+            cancellationToken);
+    }
+
+    /// <summary>The repository was created: its named files appear, the manifest last.</summary>
+    /// <exception cref="IncompleteStoreException">Objects of the first revision are not here; nothing was changed.</exception>
+    public Task ApplyCreatedAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ReadOnlyMemory<byte> whitelist, CommittedRevision initial, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(initial);
+        return ApplyAsync(
+            sequence,
+            async () =>
+            {
+                await RequireCompleteAsync(initial, cancellationToken).ConfigureAwait(false);
+                ApplyToIndex(initial);
+                await _applied.AddAsync(sequence, eventBytes, ManifestFile, initial.SignedManifest, cancellationToken).ConfigureAwait(false);
+                await WriteNamedAsync(MasterReplicaFile, MasterReplicaText).ConfigureAwait(false);
+                await WriteNamedAsync(WhitelistFile, whitelist).ConfigureAwait(false);
+                await WriteManifestAsync(initial).ConfigureAwait(false);
+            },
+            cancellationToken);
+    }
+
+    /// <summary>
+    /// A revision was committed: once all of it is here, the manifest is replaced. The index is brought along when it stands at the revision before.
+    /// </summary>
+    /// <exception cref="IncompleteStoreException">Objects or record files are not here; nothing was changed.</exception>
+    public Task ApplyRevisionAsync(long sequence, ReadOnlyMemory<byte> eventBytes, CommittedRevision revision, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(revision);
+        return ApplyAsync(
+            sequence,
+            async () =>
+            {
+                await RequireCompleteAsync(revision, cancellationToken).ConfigureAwait(false);
+                // Before the archive: an event that is archived and in effect is not applied again, and would be missing in the index.
+                ApplyToIndex(revision);
+                await _applied.AddAsync(sequence, eventBytes, ManifestFile, revision.SignedManifest, cancellationToken).ConfigureAwait(false);
+                await WriteManifestAsync(revision).ConfigureAwait(false);
+            },
+            cancellationToken);
+    }
+
+    /// <summary>The whitelist was renewed.</summary>
+    public Task ApplyWhitelistAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ReadOnlyMemory<byte> whitelist, CancellationToken cancellationToken) => ApplyAsync(
+        sequence,
+        async () =>
+        {
+            await _applied.AddAsync(sequence, eventBytes, WhitelistFile, whitelist, cancellationToken).ConfigureAwait(false);
+            await WriteNamedAsync(WhitelistFile, whitelist).ConfigureAwait(false);
+        },
+        cancellationToken);
+
+    /// <summary>Objects were collected: they are deleted, except those the served revision needs itself.</summary>
+    public Task ApplyCollectedAsync(long sequence, ReadOnlyMemory<byte> eventBytes, IReadOnlyList<ObjectName> objects, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(objects);
+        return ApplyAsync(
+            sequence,
+            async () =>
+            {
+                HashSet<ObjectName> served = ServedObjects();
+                ObjectName[] deletable = [.. objects.Where(o => !served.Contains(o))];
+                foreach (ObjectName name in deletable)
+                    _objects.Delete(name);
+                Index.RemoveObjects(deletable);
+                // Last: it has no named file that would show whether it took effect, and deleting again is harmless.
+                await _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken).ConfigureAwait(false);
+            },
+            cancellationToken);
+    }
+
+    /// <summary>The archive of applied events, ascending; what a lost or restored journal is mended from.</summary>
+    public IEnumerable<AppliedEventRecord> ReadAppliedEvents() =>
+        _applied.ReadAll().Select(e => new AppliedEventRecord(e.Sequence, e.Event.Memory));
+
+    /// <summary>Waits for what runs and closes the files.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _committing.WaitAsync().ConfigureAwait(false);
+        await _applying.WaitAsync().ConfigureAwait(false);
+        _commits.Dispose();
+        Index.Dispose();
+        _committing.Dispose();
+        _applying.Dispose();
+    }
+
+    private Task<bool> ApplyAsync(long sequence, Func<Task> apply, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(sequence);
+        return ExclusiveAsync(
+            _applying,
+            async () =>
+            {
+                if (sequence <= AppliedSequence)
+                    return false;
+                await apply().ConfigureAwait(false);
+                Interlocked.Exchange(ref _appliedSequence, sequence);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    private bool ApplyToIndex(CommittedRevision revision) => Index.Apply(
+        revision.Head.Revision,
+        revision.Head.Previous?.Revision ?? 0,
+        PathInfoFile.Read(OpenBlob(revision.PathInfoDigest, revision), revision.PathInfoDigest),
+        DeltaFile.Read(OpenBlob(revision.DeltaDigest, revision), revision.DeltaDigest),
+        Objects.Contains);
+
+    private Stream OpenBlob(string digest, CommittedRevision revision) =>
+        Blobs.OpenRead(digest) ?? throw new IncompleteStoreException(Format.Repository, $"revision {revision.Head.Revision}", [digest]);
+
+    private async Task RequireCompleteAsync(CommittedRevision revision, CancellationToken cancellationToken)
+    {
+        List<string> missing = [.. new[] { revision.PathInfoDigest, revision.DeltaDigest }.Where(d => !Blobs.Contains(d))];
+        if (missing.Count == 0)
+        {
+            foreach (DeltaObject[] part in DeltaFile.ReadObjects(OpenBlob(revision.DeltaDigest, revision), revision.DeltaDigest).Chunk(CheckedAtOnce))
+            {
+                missing.AddRange((await Objects.ConfirmDurableAsync(part.Select(o => o.Name), cancellationToken).ConfigureAwait(false)).Select(n => n.ToString()));
+                if (missing.Count >= IncompleteStoreException.MissingMax)
+                    break;
+            }
+        }
+
+        if (missing.Count > 0)
+            throw new IncompleteStoreException(Format.Repository, $"revision {revision.Head.Revision}", [.. missing.Take(IncompleteStoreException.MissingMax)]);
+    }
+
+    private async Task WriteManifestAsync(CommittedRevision revision)
+    {
+        StepProbe.At(StepNames.NamedBefore, Format.Repository);
+        // The archive may have been lost while the named files stayed; then old events come again, and clients must not see them come back.
+        if (ServedManifest() is not { } served || served.Revision <= revision.Head.Revision)
+            await WriteNamedAsync(ManifestFile, revision.SignedManifest, () => StepProbe.At(StepNames.NamedTemporary, Format.Repository)).ConfigureAwait(false);
+        StepProbe.At(StepNames.NamedAfter, Format.Repository);
+    }
+
+    // Once an event is archived its effect is not cancelled: what stands between is a few milliseconds.
+    private Task WriteNamedAsync(string name, ReadOnlyMemory<byte> content, Action? beforeRename = null) => DurableFile.WriteAtomicAsync(
+        _objects.TemporaryFolder,
+        Path.Combine(_objects.RepositoryFolder, name),
+        content,
+        beforeRename: beforeRename,
+        cancellationToken: CancellationToken.None);
+
+    private Manifest? ServedManifest()
+    {
+        string file = Path.Combine(_objects.RepositoryFolder, ManifestFile);
+        if (!File.Exists(file))
+            return null;
+        try
+        {
+            return Manifest.ParseSigned(File.ReadAllBytes(file)).Manifest;
+        }
+        catch (ManifestFormatException)
+        {
+            // Not of our making; it is replaced by one that is good.
+            return null;
+        }
+    }
+
+    // A second line of defence behind the collector's own rules: whatever the event says, the served revision stays readable.
+    private HashSet<ObjectName> ServedObjects()
+    {
+        if (ServedManifest() is not { } manifest)
+            return [];
+        var root = new ObjectName(manifest.RootHash, ObjectKind.Catalog);
+        var served = new HashSet<ObjectName> { root, new(manifest.Certificate, ObjectKind.Certificate), CatalogRows.EmptyObject(Format.HashAlgorithm) };
+        if (manifest.History is { } history)
+            served.Add(new ObjectName(history, ObjectKind.History));
+        if (CatalogFile.NestedIn(_objects, root, Format.StoreRoot, Layout.WorkFolder(Format.Repository)) is { } store)
+            served.Add(store);
+        return served;
+    }
+
+    private static async Task<T> ExclusiveAsync<T>(SemaphoreSlim gate, Func<Task<T>> action, CancellationToken cancellationToken)
+    {
+        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // Off the caller's thread: catalogs are edited synchronously, and callers may be actors.
+            return await Task.Run(action, CancellationToken.None).ConfigureAwait(false);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+}
 
 /// <summary>An event that the store has applied, as its archive kept it.</summary>
 /// <param name="Sequence">Its journal sequence number.</param>
 /// <param name="Event">Its bytes.</param>
 public sealed record AppliedEventRecord(long Sequence, ReadOnlyMemory<byte> Event);
-
-/// <summary>One repository on one node.</summary>
-public sealed class RepositoryStore : IAsyncDisposable
-{
-    public static Task<RepositoryStore> OpenAsync(StoreLayout layout, RepositoryFormat format, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public StoreLayout Layout => throw new NotImplementedException();
-    public RepositoryFormat Format => throw new NotImplementedException();
-    public IObjectStore Objects => throw new NotImplementedException();
-    public BlobFolder Blobs => throw new NotImplementedException();
-    public RepositoryIndex Index => throw new NotImplementedException();
-    public ulong IndexedRevision => throw new NotImplementedException();
-    public long AppliedSequence => throw new NotImplementedException();
-    public RepositoryUsage Usage => throw new NotImplementedException();
-    public Task<CommittedRevision> PrepareInitialAsync(RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public Task<PreparedCommit> PrepareAsync(RepositoryHead head, IReadOnlyList<CommitMember> batch, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public Task AdoptAsync(CommittedRevision revision, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public Task DiscardAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
-    public Task ApplyCreatedAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ReadOnlyMemory<byte> whitelist, CommittedRevision initial, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public Task ApplyRevisionAsync(long sequence, ReadOnlyMemory<byte> eventBytes, CommittedRevision revision, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public Task ApplyWhitelistAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ReadOnlyMemory<byte> whitelist, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public Task ApplyCollectedAsync(long sequence, ReadOnlyMemory<byte> eventBytes, IReadOnlyList<ObjectName> objects, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public Task ReindexAsync(CommittedRevision revision, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public IEnumerable<AppliedEventRecord> ReadAppliedEvents() => throw new NotImplementedException();
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
-}

@@ -1,0 +1,131 @@
+using CvmfsNix.Cluster.Cvmfs.Catalogs;
+using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Commit;
+using CvmfsNix.Cluster.Store.Layout;
+using CvmfsNix.Cluster.Store.Objects;
+using CvmfsNix.Cluster.Store.Records;
+
+namespace CvmfsNix.Cluster.Store.Catalogs;
+
+/// <summary>The root catalog and the catalog of the store directory, of one known revision, ready to become the next.</summary>
+internal sealed class WorkingCatalogs : IDisposable
+{
+    private readonly RepositoryFormat _format;
+    private readonly RepositoryPath _storeRoot;
+    private readonly WorkingCatalog _root;
+    private readonly WorkingCatalog _store;
+    private CatalogCounts _nestedBelowStore;
+    private int _storeLinkCount;
+
+    private WorkingCatalogs(RepositoryFormat format, WorkingCatalog root, WorkingCatalog store, ObjectHash rootHash, ObjectHash storeHash)
+    {
+        _format = format;
+        _storeRoot = format.StoreRoot;
+        _root = root;
+        _store = store;
+        RootHash = rootHash;
+        StoreHash = storeHash;
+        _nestedBelowStore = store.Writer.Statistics.Subtree;
+        _storeLinkCount = Row(store.Writer, _storeRoot).LinkCount;
+    }
+
+    /// <summary>The stored root catalog that the working copy equals.</summary>
+    public ObjectHash RootHash { get; private set; }
+
+    /// <summary>The stored catalog of the store directory that the working copy equals.</summary>
+    public ObjectHash StoreHash { get; private set; }
+
+    /// <summary>Unpacks both catalogs of a head into <paramref name="folder"/>.</summary>
+    /// <returns>Null when the store lacks one of them.</returns>
+    public static async Task<WorkingCatalogs?> OpenAsync(IObjectStore objects, RepositoryFormat format, ObjectHash root, ObjectHash store, string folder, CancellationToken cancellationToken)
+    {
+        WorkingCatalog? rootCopy = await WorkingCatalog.OpenAsync(objects, root, Path.Combine(folder, "root.sqlite"), cancellationToken).ConfigureAwait(false);
+        if (rootCopy is null)
+            return null;
+        try
+        {
+            WorkingCatalog? storeCopy = await WorkingCatalog.OpenAsync(objects, store, Path.Combine(folder, "store.sqlite"), cancellationToken).ConfigureAwait(false);
+            if (storeCopy is not null)
+                return new WorkingCatalogs(format, rootCopy, storeCopy, root, store);
+        }
+        catch
+        {
+            rootCopy.Dispose();
+            throw;
+        }
+
+        rootCopy.Dispose();
+        return null;
+    }
+
+    /// <summary>Starts the edits of a revision.</summary>
+    public void Begin()
+    {
+        _root.Writer.Begin();
+        _store.Writer.Begin();
+    }
+
+    /// <summary>Ends edits that changed nothing.</summary>
+    public void Cancel()
+    {
+        _root.Writer.Rollback();
+        _store.Writer.Rollback();
+    }
+
+    /// <summary>Adds a store path.</summary>
+    public void AddPath(PathRecord record)
+    {
+        RepositoryPath path = _storeRoot.Combine(record.Info.Path.Value);
+        if (record.Nested is { } nested)
+        {
+            _store.Writer.Insert(CatalogRows.PathDirectory(path, nested.LinkCount, CatalogFlags.MountPoint));
+            _store.Writer.SetNested(new NestedCatalog(path, nested.Hash, nested.Size));
+            _nestedBelowStore += nested.Total;
+            _storeLinkCount++;
+            return;
+        }
+
+        TreeInserter.Insert(_store.Writer, record.InlineTree!, path, _format.HashAlgorithm);
+        if (record.InlineTree!.Kind == Trees.TreeNodeKind.Directory)
+            _storeLinkCount++;
+    }
+
+    /// <summary>Points a profile at a store path; null when it leads there already.</summary>
+    public ProfileGeneration? SetProfile(string profile, StorePathName target) => ProfileLinks.Set(_root.Writer, _format, profile, target);
+
+    /// <summary>Ends the edits and adds both catalogs to a batch. The working copies then equal what is stored under the new names.</summary>
+    public async Task<HotCatalogs> StoreAsync(ObjectBatch batch, ulong revision, DateTimeOffset publishedAt, CancellationToken cancellationToken)
+    {
+        long lastModified = publishedAt.ToUnixTimeSeconds();
+        _store.Writer.Replace(Row(_store.Writer, _storeRoot) with { LinkCount = _storeLinkCount });
+        _store.Writer.SetSubtree(_nestedBelowStore);
+        _store.Writer.SetProperties(_store.Writer.Properties with { Revision = revision, LastModified = lastModified });
+        _store.Writer.Commit();
+        (DeltaObject store, long storeSize) = await _store.StoreAsync(batch, cancellationToken).ConfigureAwait(false);
+
+        _root.Writer.Replace(Row(_root.Writer, _storeRoot) with { LinkCount = _storeLinkCount });
+        _root.Writer.SetNested(new NestedCatalog(_storeRoot, store.Name.Hash, storeSize));
+        _root.Writer.SetSubtree(_store.Writer.Statistics.Total);
+        _root.Writer.SetProperties(_root.Writer.Properties with { Revision = revision, LastModified = lastModified, TtlSeconds = _format.TtlSeconds });
+        _root.Writer.Commit();
+        (DeltaObject root, long rootSize) = await _root.StoreAsync(batch, cancellationToken).ConfigureAwait(false);
+
+        RootHash = root.Name.Hash;
+        StoreHash = store.Name.Hash;
+        return new HotCatalogs(root, rootSize, store, storeSize);
+    }
+
+    public void Dispose()
+    {
+        _root.Dispose();
+        _store.Dispose();
+    }
+
+    private static CatalogEntry Row(CatalogWriter catalog, RepositoryPath path) =>
+        catalog.Find(path) ?? throw new CatalogFormatException($"The working catalog has no row of {path}.");
+}
+
+/// <summary>The two catalogs of a revision that were stored with it.</summary>
+internal sealed record HotCatalogs(DeltaObject Root, long RootSize, DeltaObject Store, long StoreSize);

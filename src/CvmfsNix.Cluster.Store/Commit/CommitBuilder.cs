@@ -1,0 +1,356 @@
+using System.IO.Compression;
+using CvmfsNix.Cluster.Cvmfs.Compression;
+using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Cvmfs.Tags;
+using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Nix.Hashing;
+using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Blobs;
+using CvmfsNix.Cluster.Store.Catalogs;
+using CvmfsNix.Cluster.Store.Index;
+using CvmfsNix.Cluster.Store.Layout;
+using CvmfsNix.Cluster.Store.Objects;
+using CvmfsNix.Cluster.Store.Records;
+using CvmfsNix.Cluster.Store.Repositories;
+using CvmfsNix.Cluster.Store.Steps;
+
+namespace CvmfsNix.Cluster.Store.Commit;
+
+/// <summary>
+/// Builds revisions: decides a batch, edits the working catalogs, stores them with the tag database and the record files, signs the manifest.
+/// Nothing it does is visible: what is not appended to the journal is garbage. One caller at a time.
+/// </summary>
+internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore objects, BlobFolder blobs, RepositoryIndex index, string workFolder) : IDisposable
+{
+    private const string Trunk = "trunk";
+    private const string TrunkPrevious = "trunk-previous";
+    private const ulong FirstRevision = 1;
+    private const int CheckedAtOnce = 4096;
+
+    private WorkingCatalogs? _working;
+
+    /// <summary>Whether every object of a new path must be in the own store before a revision is made of it.</summary>
+    public bool RequireObjects { get; set; } = true;
+
+    public async Task<CommittedRevision> BuildInitialAsync(RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        DateTimeOffset at = WholeSeconds(now);
+        await using ObjectBatch batch = objects.BeginBatch();
+        DeltaObject[] fixedObjects = await AddFixedAsync(batch, keys, cancellationToken).ConfigureAwait(false);
+        HotCatalogs catalogs = await InitialCatalogs.StoreAsync(format, batch, FirstRevision, at, cancellationToken).ConfigureAwait(false);
+        var revision = new Draft(FirstRevision, at, catalogs, null, [], 0);
+        DeltaObject tags = await AddTagsAsync(batch, revision, cancellationToken).ConfigureAwait(false);
+        string infos = await blobs.PutAsync(
+            stream =>
+            {
+                PathInfoFile.Write(stream, []);
+                return Task.CompletedTask;
+            },
+            cancellationToken).ConfigureAwait(false);
+        string delta = await blobs.PutAsync(
+            stream =>
+            {
+                var file = new DeltaFileWriter(stream);
+                foreach (DeltaObject o in (DeltaObject[])[.. fixedObjects, catalogs.Store, catalogs.Root, tags])
+                    file.Write(o);
+                file.Finish();
+                return Task.CompletedTask;
+            },
+            cancellationToken).ConfigureAwait(false);
+        await CompleteAsync(batch, cancellationToken).ConfigureAwait(false);
+        return Sign(revision, fixedObjects, tags, keys, infos, delta, [], []);
+    }
+
+    public async Task<PreparedCommit> BuildAsync(RepositoryHead head, IReadOnlyList<CommitMember> members, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        ulong indexed = index.Revision;
+        if (indexed != head.Revision)
+            throw new IndexBehindException(format.Repository, indexed, head.Revision);
+
+        var bundles = new Bundles(format, blobs, members);
+        var read = bundles.ReadForPlan(cancellationToken);
+        int[] valid = [.. Enumerable.Range(0, read.Count).Where(i => read[i].Member is not null)];
+        PlannedMember[] planned = [.. valid.Select(i => read[i].Member!)];
+        Dictionary<StorePathName, NarHash?> committed = FindCommitted(planned);
+        IReadOnlyList<MemberPlan> decided = BatchPlanner.Plan(planned, committed.GetValueOrDefault);
+        var plans = new MemberPlan[members.Count];
+        for (int i = 0; i < members.Count; i++)
+            plans[i] = new MemberPlan(read[i].Rejection, [], 0, []);
+        for (int i = 0; i < valid.Length; i++)
+            plans[valid[i]] = decided[i];
+
+        await EnsureWorkingAsync(head, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await BuildAsync(head, members, bundles, [.. read.Select(r => r.Header)], plans, keys, now, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            Discard();
+            throw;
+        }
+    }
+
+    /// <summary>Throws the working catalogs away; the next build unpacks those of its head.</summary>
+    public void Discard()
+    {
+        _working?.Dispose();
+        _working = null;
+    }
+
+    public void Dispose() => Discard();
+
+    private async Task<PreparedCommit> BuildAsync(
+        RepositoryHead head,
+        IReadOnlyList<CommitMember> members,
+        Bundles bundles,
+        IReadOnlyList<BundleHeader> headers,
+        MemberPlan[] plans,
+        RepositoryKeys keys,
+        DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        WorkingCatalogs working = _working!;
+        working.Begin();
+        var generations = new List<ProfileGeneration>();
+        var withGeneration = new bool[members.Count];
+        for (int i = 0; i < members.Count; i++)
+        {
+            if (plans[i].Rejection is null && headers[i].Profile is { } profile && working.SetProfile(profile, headers[i].ProfileTarget!.Value) is { } generation)
+            {
+                generations.Add(generation);
+                withGeneration[i] = true;
+            }
+        }
+
+        var suppliers = new Dictionary<StorePathName, int>();
+        for (int i = 0; i < members.Count; i++)
+        {
+            foreach (StorePathName path in plans[i].New)
+                suppliers.Add(path, i);
+        }
+
+        var bytes = new long[members.Count];
+        if (suppliers.Count == 0 && generations.Count == 0)
+        {
+            // Nothing was edited; the groups just opened are closed without effect.
+            working.Cancel();
+            return new PreparedCommit(Outcomes(), null);
+        }
+
+        DateTimeOffset at = WholeSeconds(now) is var whole && whole > head.PublishedAt ? whole : head.PublishedAt;
+        ulong number = checked(head.Revision + 1);
+        await using ObjectBatch batch = objects.BeginBatch();
+        DeltaObject[] fixedObjects = await AddFixedAsync(batch, keys, cancellationToken).ConfigureAwait(false);
+        Draft? draft = null;
+        DeltaObject? tags = null;
+        string infos = "";
+        string delta = await blobs.PutAsync(
+            async deltaStream =>
+            {
+                await using var deltaBuffer = new BufferedStream(deltaStream, 1 << 16);
+                var deltaFile = new DeltaFileWriter(deltaBuffer);
+                var collector = new DeltaCollector(deltaFile);
+                infos = await blobs.PutAsync(infoStream => AddPathsAsync(infoStream, collector), cancellationToken).ConfigureAwait(false);
+                HotCatalogs catalogs = await working.StoreAsync(batch, number, at, cancellationToken).ConfigureAwait(false);
+                draft = new Draft(
+                    number,
+                    at,
+                    catalogs,
+                    new RepositoryTag(TrunkPrevious, head.RootHash, head.Revision, head.PublishedAt, head.RootSize, "default undo target"),
+                    head.NamedTags,
+                    head.Paths + suppliers.Count);
+                tags = await AddTagsAsync(batch, draft, cancellationToken).ConfigureAwait(false);
+                foreach (DeltaObject o in (DeltaObject[])[.. fixedObjects, catalogs.Store, catalogs.Root, tags])
+                    collector.Add(o);
+                deltaFile.Finish();
+            },
+            cancellationToken).ConfigureAwait(false);
+        if (RequireObjects)
+            await RequireAsync(delta, [draft!.Catalogs.Root.Name, draft.Catalogs.Store.Name, tags!.Name, .. fixedObjects.Select(o => o.Name)], cancellationToken).ConfigureAwait(false);
+        await CompleteAsync(batch, cancellationToken).ConfigureAwait(false);
+        CommittedRevision revision = Sign(draft!, fixedObjects, tags!, keys, infos, delta, Superseded(head), generations);
+        return new PreparedCommit(Outcomes(), revision);
+
+        async Task AddPathsAsync(Stream infoStream, DeltaCollector collector)
+        {
+            await using var infoBuffer = new BufferedStream(infoStream, 1 << 16);
+            var infoFile = new PathInfoFileWriter(infoBuffer);
+            int added = 0;
+            foreach ((int member, PathRecord record) in bundles.Merge(suppliers))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                working.AddPath(record);
+                infoFile.Write(record.Info);
+                bytes[member] += collector.Add(record);
+                added++;
+            }
+
+            if (added != suppliers.Count)
+                throw new RecordFormatException("bundles of a batch", $"{suppliers.Count} paths were planned, {added} were found on the second reading");
+            infoFile.Finish();
+        }
+
+        MemberOutcome[] Outcomes()
+        {
+            var outcomes = new MemberOutcome[members.Count];
+            for (int i = 0; i < outcomes.Length; i++)
+            {
+                MemberPlan plan = plans[i];
+                MemberStatus status = plan.Rejection is not null ? MemberStatus.Rejected
+                    : plan.New.Count > 0 || withGeneration[i] ? MemberStatus.Committed
+                    : MemberStatus.Unchanged;
+                Rejection? r = plan.Rejection;
+                outcomes[i] = new MemberOutcome(members[i].Transaction, status, r?.Code, r?.What, r?.Message, r?.Hint, plan.New.Count, plan.Present, plan.ContentKept, bytes[i]);
+            }
+
+            return outcomes;
+        }
+    }
+
+    private Dictionary<StorePathName, NarHash?> FindCommitted(PlannedMember[] planned)
+    {
+        var asked = new HashSet<StorePathName>();
+        foreach (PlannedMember member in planned)
+        {
+            if (member.ProfileTarget is { } target)
+                asked.Add(target);
+            foreach (PlannedPath path in member.Paths)
+            {
+                asked.Add(path.Path);
+                asked.UnionWith(path.References);
+            }
+        }
+
+        StorePathName[] names = [.. asked];
+        IReadOnlyList<NarHash?> hashes = index.Paths.FindHashes(names);
+        var found = new Dictionary<StorePathName, NarHash?>(names.Length);
+        for (int i = 0; i < names.Length; i++)
+            found.Add(names[i], hashes[i]);
+        return found;
+    }
+
+    private async Task EnsureWorkingAsync(RepositoryHead head, CancellationToken cancellationToken)
+    {
+        if (_working is { } working && working.RootHash == head.RootHash && working.StoreHash == head.StoreCatalog)
+            return;
+        Discard();
+        _working = await WorkingCatalogs.OpenAsync(objects, format, head.RootHash, head.StoreCatalog, workFolder, cancellationToken).ConfigureAwait(false)
+            ?? throw new IncompleteStoreException(
+                format.Repository,
+                $"revision {head.Revision}",
+                [.. objects.FindMissing([new(head.RootHash, ObjectKind.Catalog), new(head.StoreCatalog, ObjectKind.Catalog)]).Select(o => o.ToString())]);
+    }
+
+    // The certificate, and the empty file that every marker of a nested catalog names.
+    private static async Task<DeltaObject[]> AddFixedAsync(ObjectBatch batch, RepositoryKeys keys, CancellationToken cancellationToken)
+    {
+        byte[] certificate = ObjectCompression.CompressClassic(keys.Certificate.Pem);
+        byte[] empty = ObjectCompression.Empty.ToArray();
+        return
+        [
+            new DeltaObject(await batch.AddAsync(ObjectKind.Certificate, certificate, cancellationToken).ConfigureAwait(false), certificate.Length),
+            new DeltaObject(await batch.AddAsync(ObjectKind.Data, empty, cancellationToken).ConfigureAwait(false), empty.Length),
+        ];
+    }
+
+    private async Task<DeltaObject> AddTagsAsync(ObjectBatch batch, Draft draft, CancellationToken cancellationToken)
+    {
+        var trunk = new RepositoryTag(Trunk, draft.Catalogs.Root.Name.Hash, draft.Revision, draft.At, draft.Catalogs.RootSize, "current HEAD");
+        RepositoryTag[] tags = draft.Previous is { } previous ? [trunk, previous, .. draft.NamedTags] : [trunk, .. draft.NamedTags];
+        byte[] stored = ObjectCompression.Compress(TagDatabase.Write(format.Repository, tags), CompressionLevel.Optimal);
+        return new DeltaObject(await batch.AddAsync(ObjectKind.History, stored, cancellationToken).ConfigureAwait(false), stored.Length);
+    }
+
+    private async Task CompleteAsync(ObjectBatch batch, CancellationToken cancellationToken)
+    {
+        StepProbe.At(StepNames.CatalogsBuilt, format.Repository);
+        await batch.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        StepProbe.At(StepNames.CatalogsDurable, format.Repository);
+    }
+
+    // What clients would be sent to must be there before anybody can be sent. The batch's own objects become visible with its completion.
+    private async Task RequireAsync(string delta, HashSet<ObjectName> own, CancellationToken cancellationToken)
+    {
+        var missing = new List<string>();
+        foreach (DeltaObject[] part in DeltaFile.ReadObjects(blobs.OpenRead(delta)!, delta).Chunk(CheckedAtOnce))
+        {
+            IEnumerable<ObjectName> ofPaths = part.Select(o => o.Name).Where(n => !own.Contains(n));
+            missing.AddRange((await objects.ConfirmDurableAsync(ofPaths, cancellationToken).ConfigureAwait(false)).Select(n => n.ToString()));
+            if (missing.Count >= IncompleteStoreException.MissingMax)
+                break;
+        }
+
+        if (missing.Count > 0)
+            throw new IncompleteStoreException(format.Repository, "a batch", missing);
+    }
+
+    // Clients and replicas need the catalogs of the head, of trunk-previous and of every named tag. The revision that stops being
+    // trunk-previous with this commit is needed no longer, nor is the tag database that this commit replaces.
+    private List<ObjectName> Superseded(RepositoryHead head)
+    {
+        var superseded = new List<ObjectName> { new(head.History, ObjectKind.History) };
+        if (head.Previous is not { } old || head.NamedTags.Any(t => t.RootHash == old.RootHash))
+            return superseded;
+        var root = new ObjectName(old.RootHash, ObjectKind.Catalog);
+        superseded.Add(root);
+        if (CatalogFile.NestedIn(objects, root, format.StoreRoot, workFolder) is { } store)
+            superseded.Add(store);
+        return superseded;
+    }
+
+    private CommittedRevision Sign(
+        Draft draft,
+        DeltaObject[] fixedObjects,
+        DeltaObject tags,
+        RepositoryKeys keys,
+        string infos,
+        string delta,
+        IReadOnlyList<ObjectName> superseded,
+        IReadOnlyList<ProfileGeneration> generations)
+    {
+        var manifest = new Manifest
+        {
+            RootHash = draft.Catalogs.Root.Name.Hash,
+            RootSize = draft.Catalogs.RootSize,
+            TtlSeconds = format.TtlSeconds,
+            Revision = draft.Revision,
+
+            // Superseded catalogs are collected. A stock replica that is still busy with an older tag database skips a root catalog it cannot
+            // find any more only when this says yes, and only then may its operator collect superseded catalogs there. It does not
+            // invite the stock collector to this server: that one needs a reflog, and there is none.
+            GarbageCollectable = true,
+            RepositoryName = format.Repository,
+            Certificate = fixedObjects[0].Name.Hash,
+            History = tags.Name.Hash,
+            PublishedAt = draft.At,
+        };
+        SignedManifest signed = manifest.Sign(keys.SigningKey);
+        if (!Manifest.ParseSigned(signed.Bytes).Verify(keys.Certificate))
+            throw new InvalidOperationException($"The manifest of {format.Repository} does not verify with its own certificate: the signing key is not the certificate's. Put both files of one pair into the key folder.");
+
+        var head = new RepositoryHead
+        {
+            Revision = draft.Revision,
+            RootHash = manifest.RootHash,
+            RootSize = manifest.RootSize,
+            StoreCatalog = draft.Catalogs.Store.Name.Hash,
+            StoreCatalogSize = draft.Catalogs.StoreSize,
+            History = tags.Name.Hash,
+            PublishedAt = draft.At,
+            Previous = draft.Previous,
+            NamedTags = draft.NamedTags,
+            Paths = draft.Paths,
+        };
+        ObjectName[] own = [.. fixedObjects.Select(o => o.Name), draft.Catalogs.Root.Name, draft.Catalogs.Store.Name, tags.Name];
+        if (objects.FindMissing(own) is { Count: > 0 } missing)
+            throw new IncompleteStoreException(format.Repository, $"revision {draft.Revision}", [.. missing.Select(o => o.ToString())]);
+        return new CommittedRevision(head, signed.Bytes, infos, delta, superseded, generations);
+    }
+
+    private static DateTimeOffset WholeSeconds(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());
+
+    private sealed record Draft(
+        ulong Revision, DateTimeOffset At, HotCatalogs Catalogs, RepositoryTag? Previous, IReadOnlyList<RepositoryTag> NamedTags, long Paths);
+}

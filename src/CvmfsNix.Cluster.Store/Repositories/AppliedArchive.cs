@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using CvmfsNix.Cluster.Store.Files;
+using CvmfsNix.Cluster.Store.Records.Wire;
+using Google.Protobuf;
+
+namespace CvmfsNix.Cluster.Store.Repositories;
+
+/// <summary>
+/// The journal events a store has applied, one durable file each: the witness that a journal is not behind, and what it is mended from.
+/// An event is archived before the named file it replaces, with the digest that file will have: so after a kill it shows whether the
+/// last event took effect.
+/// </summary>
+internal sealed class AppliedArchive(string folder, string repositoryFolder)
+{
+    private const string Suffix = ".event";
+    private const int Digits = 20;
+
+    /// <summary>The newest event that has taken effect; 0 = none.</summary>
+    public long LastEffective()
+    {
+        RemoveScratch();
+        long[] sequences = [.. Sequences()];
+        for (int i = sequences.Length - 1; i >= 0; i--)
+        {
+            // Only the newest can be without effect, or torn by a disk that lies: what is before it was followed by another.
+            if (i < sequences.Length - 1 || Read(sequences[i]) is { } last && HasTakenEffect(last))
+                return sequences[i];
+        }
+
+        return 0;
+    }
+
+    /// <summary>Keeps an event for good, before its effect.</summary>
+    /// <param name="sequence">Its journal sequence number.</param>
+    /// <param name="eventBytes">Its bytes.</param>
+    /// <param name="namedFile">The file it replaces; null = none.</param>
+    /// <param name="content">What that file will hold.</param>
+    /// <param name="cancellationToken">Stops before it is kept, never after.</param>
+    public Task AddAsync(long sequence, ReadOnlyMemory<byte> eventBytes, string? namedFile, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var wire = new AppliedEvent
+        {
+            Sequence = sequence,
+            Event = ByteString.CopyFrom(eventBytes.Span),
+            NamedFile = namedFile ?? "",
+            NamedSha256 = namedFile is null ? ByteString.Empty : ByteString.CopyFrom(SHA256.HashData(content.Span)),
+        };
+        return DurableFile.WriteAtomicAsync(folder, PathOf(sequence), wire.ToByteArray(), cancellationToken: cancellationToken);
+    }
+
+    /// <summary>All archived events, ascending; a newest one that is unreadable is left out.</summary>
+    public IEnumerable<AppliedEvent> ReadAll() => Sequences().Select(Read).OfType<AppliedEvent>();
+
+    private IEnumerable<long> Sequences() => Directory.EnumerateFiles(folder, "*" + Suffix)
+        .Select(f => long.TryParse(Path.GetFileNameWithoutExtension(f), NumberStyles.None, CultureInfo.InvariantCulture, out long sequence) ? sequence : 0)
+        .Where(s => s > 0)
+        .Order();
+
+    private AppliedEvent? Read(long sequence)
+    {
+        try
+        {
+            AppliedEvent found = AppliedEvent.Parser.ParseFrom(File.ReadAllBytes(PathOf(sequence)));
+            return found.Sequence == sequence ? found : null;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return null;
+        }
+    }
+
+    private bool HasTakenEffect(AppliedEvent applied)
+    {
+        if (applied.NamedFile.Length == 0)
+            return true;
+        string file = Path.Combine(repositoryFolder, Path.GetFileName(applied.NamedFile));
+        return File.Exists(file) && applied.NamedSha256.Span.SequenceEqual(SHA256.HashData(File.ReadAllBytes(file)));
+    }
+
+    private void RemoveScratch()
+    {
+        foreach (string file in Directory.EnumerateFiles(folder).Where(f => !f.EndsWith(Suffix, StringComparison.Ordinal)))
+            File.Delete(file);
+    }
+
+    private string PathOf(long sequence) => Path.Combine(folder, sequence.ToString(CultureInfo.InvariantCulture).PadLeft(Digits, '0') + Suffix);
+}
