@@ -1,0 +1,32 @@
+using System.Buffers;
+
+namespace CvmfsNix.Cluster.Store.Ingest;
+
+/// <summary>Bytes in a rented array, with one owner at a time, who hands them on or returns them.</summary>
+internal sealed class PooledBytes(int capacity)
+{
+    private byte[]? _array = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, 1));
+
+    /// <summary>Bytes in use.</summary>
+    public int Length { get; set; }
+
+    /// <summary>The array; at least as long as the capacity asked for.</summary>
+    public byte[] Array => _array ?? throw new ObjectDisposedException(nameof(PooledBytes));
+
+    public ReadOnlyMemory<byte> Memory => Array.AsMemory(0, Length);
+
+    public ReadOnlySpan<byte> Span => Array.AsSpan(0, Length);
+
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(Array.AsSpan(Length));
+        Length += bytes.Length;
+    }
+
+    /// <summary>Gives the array back; the owner must know that nobody reads it any more.</summary>
+    public void Return()
+    {
+        if (Interlocked.Exchange(ref _array, null) is { } array)
+            ArrayPool<byte>.Shared.Return(array);
+    }
+}
