@@ -1,0 +1,36 @@
+using System.CommandLine;
+using CvmfsNix.Cluster.Cli.Development;
+using CvmfsNix.Cluster.Cli.Health;
+using CvmfsNix.Cluster.Cli.Keys;
+using CvmfsNix.Cluster.Cli.Publishing;
+using CvmfsNix.Cluster.Cli.Reading;
+using CvmfsNix.Cluster.Cli.Repositories;
+using CvmfsNix.Cluster.Cli.Transactions;
+
+namespace CvmfsNix.Cluster.Cli.CommandLine;
+
+/// <summary>All commands: the table of contents of the program.</summary>
+internal static class CommandTree
+{
+    public static RootCommand Build(CommandContext context)
+    {
+        var root = new RootCommand("Publishes Nix store paths into CernVM-FS repositories and reads them back.")
+        {
+            RepositoryCommands.Build(context),
+            PublishCommand.Build(context),
+            StatusCommand.Build(context),
+            WaitCommand.Build(context),
+            ListCommand.Build(context),
+            CatCommand.Build(context),
+            GetCommand.Build(context),
+            KeyCommands.Build(context),
+            HealthcheckCommand.Build(context),
+            DevelopmentCommands.Build(context),
+        };
+        root.Options.Add(context.Global.Server);
+        root.Options.Add(context.Global.TokenFile);
+        root.Options.Add(context.Global.Timeout);
+        root.Options.Add(context.Global.Json);
+        return root;
+    }
+}

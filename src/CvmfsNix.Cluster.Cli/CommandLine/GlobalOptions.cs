@@ -1,0 +1,111 @@
+using System.CommandLine;
+using CvmfsNix.Cluster.Cli.Control;
+using CvmfsNix.Cluster.Cli.Output;
+
+namespace CvmfsNix.Cluster.Cli.CommandLine;
+
+/// <summary>Switches that every command takes.</summary>
+internal sealed class GlobalOptions
+{
+    public const string ServerVariable = "CVMFSNIX_SERVER";
+    public const string TokenVariable = "CVMFSNIX_TOKEN";
+    public const string DefaultServer = "http://127.0.0.1:9110";
+
+    private readonly Func<string, string?> _environment;
+
+    public GlobalOptions(Func<string, string?> environment)
+    {
+        _environment = environment;
+        Server = new Option<string?>("--server")
+        {
+            Description = $"Control address of a node, or several with commas between [{ServerVariable}; default {DefaultServer}]",
+            HelpName = "URL[,URL]",
+            Recursive = true,
+        };
+        TokenFile = new Option<string?>("--token-file")
+        {
+            Description = $"File that holds the access token [{TokenVariable}: the token itself, or the path of such a file]",
+            HelpName = "FILE",
+            Recursive = true,
+        };
+        Timeout = new Option<double?>("--timeout")
+        {
+            Description = "Seconds: for one answer (default 60); for publish and wait in all (default: no limit)",
+            HelpName = "SECONDS",
+            Recursive = true,
+        };
+        Json = new Option<bool>("--json") { Description = "Print the result as JSON", Recursive = true };
+        Server.Validators.Add(r => Check(r.GetValueOrDefault<string?>(), "--server", r.AddError));
+        Timeout.Validators.Add(r =>
+        {
+            // Ten years: beyond any use, and far from where time arithmetic overflows.
+            if (r.Tokens is [var token] && double.TryParse(token.Value, out double seconds) && !(seconds is > 0 and < 3e8))
+                r.AddError("--timeout is a number of seconds above 0.");
+        });
+    }
+
+    public Option<string?> Server { get; }
+
+    public Option<string?> TokenFile { get; }
+
+    public Option<double?> Timeout { get; }
+
+    public Option<bool> Json { get; }
+
+    /// <summary>Where to ask and with what right.</summary>
+    /// <exception cref="CliException">The environment or the token file is wrong.</exception>
+    public ControlSettings Settings(ParseResult parse)
+    {
+        string servers = parse.GetValue(Server) ?? NonEmpty(_environment(ServerVariable)) ?? DefaultServer;
+        List<string> mistakes = [];
+        Check(servers, ServerVariable, mistakes.Add);
+        if (mistakes.Count > 0)
+            throw CliException.Usage(string.Join(" ", mistakes), servers, $"give addresses like {DefaultServer}");
+
+        return new ControlSettings(
+            [.. servers.Split(',').Select(s => new Uri(s.Trim()))],
+            Token(parse),
+            parse.GetValue(Timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+    }
+
+    private string? Token(ParseResult parse)
+    {
+        if (parse.GetValue(TokenFile) is { } file)
+            return ReadToken(file);
+        string? fromEnvironment = NonEmpty(_environment(TokenVariable));
+        return fromEnvironment is not null && fromEnvironment.StartsWith('/') ? ReadToken(fromEnvironment) : fromEnvironment;
+    }
+
+    private static string ReadToken(string file)
+    {
+        const string Hint = "name a readable file that holds one token";
+        string token;
+        try
+        {
+            token = File.ReadAllText(file).Trim();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw CliException.Usage($"The token file cannot be read: {e.Message}", file, Hint);
+        }
+
+        // A header value: anything else would fail later, with a message that might show the token.
+        return token.Length > 0 && token.All(c => c is > ' ' and <= '~')
+            ? token
+            : throw CliException.Usage("The token file does not hold one token of printable characters.", file, Hint);
+    }
+
+    private static void Check(string? servers, string source, Action<string> complain)
+    {
+        if (servers is null)
+            return;
+        foreach (string server in servers.Split(','))
+        {
+            if (!Uri.TryCreate(server.Trim(), UriKind.Absolute, out Uri? uri)
+                || (uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != Uri.UriSchemeHttps))
+                complain($"{source}: \"{server.Trim()}\" is not a URL such as {DefaultServer}.");
+        }
+    }
+
+    private static string? NonEmpty(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
+}

@@ -1,0 +1,162 @@
+using System.Net;
+using CvmfsNix.Cluster.Cli.Output;
+using CvmfsNix.Cluster.Contracts.Publishing;
+using Grpc.Core;
+using Grpc.Net.Client;
+using PublishingService = CvmfsNix.Cluster.Contracts.Publishing.Publishing;
+
+namespace CvmfsNix.Cluster.Cli.Control;
+
+/// <summary>How to reach the nodes: one of several equal servers, asked in turn when one fails.</summary>
+/// <param name="Servers">Control addresses, at least one.</param>
+/// <param name="Token">Sent as <c>Authorization: Bearer</c>; null = none.</param>
+/// <param name="Timeout">What the user allowed; null = the default of the command.</param>
+internal sealed record ControlSettings(IReadOnlyList<Uri> Servers, string? Token, TimeSpan? Timeout);
+
+/// <summary>Connections to the control ports of the nodes. Thread-safe.</summary>
+internal sealed class ControlPlane : IDisposable
+{
+    /// <summary>Time for one answer where the user set none.</summary>
+    public static readonly TimeSpan DefaultAnswerTime = TimeSpan.FromSeconds(60);
+
+    // Refused connections are quick to find out: three rounds over all servers bridge a restart without hiding a wrong address.
+    private const int UnreachableRounds = 3;
+
+    private readonly ControlSettings _settings;
+    private readonly Terminal _terminal;
+    private readonly TimeProvider _clock;
+    private readonly SocketsHttpHandler _handler;
+    private readonly Lock _gate = new();
+    private readonly ControlServer?[] _servers;
+    private int _current;
+
+    public ControlPlane(ControlSettings settings, Terminal terminal, TimeProvider clock)
+    {
+        _settings = settings;
+        _terminal = terminal;
+        _clock = clock;
+        _servers = new ControlServer?[settings.Servers.Count];
+        _handler = new SocketsHttpHandler
+        {
+            // A frozen node keeps its connections open; only pings find it out.
+            KeepAlivePingDelay = TimeSpan.FromSeconds(10),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+            ConnectTimeout = TimeSpan.FromSeconds(10),
+            EnableMultipleHttp2Connections = true,
+            AutomaticDecompression = DecompressionMethods.None,
+        };
+        if (settings.Token is not null)
+        {
+            foreach (Uri server in settings.Servers.Where(s => s.Scheme == Uri.UriSchemeHttp && !s.IsLoopback))
+                terminal.Warning($"the token travels to {server} in clear text; use https beyond a private network");
+        }
+    }
+
+    /// <summary>Time for one answer.</summary>
+    public TimeSpan AnswerTime => _settings.Timeout ?? DefaultAnswerTime;
+
+    /// <summary>What the user allowed for all of a command; null = no limit.</summary>
+    public TimeSpan? TotalTime => _settings.Timeout;
+
+    public TimeProvider Clock => _clock;
+
+    /// <summary>The server in use.</summary>
+    public ControlServer Current
+    {
+        get
+        {
+            lock (_gate)
+                return _servers[_current] ??= new ControlServer(_settings.Servers[_current], _handler, _settings.Token);
+        }
+    }
+
+    /// <summary>Goes on with the next server, unless somebody else already left <paramref name="failed"/>.</summary>
+    public void Leave(ControlServer failed)
+    {
+        lock (_gate)
+        {
+            if (ReferenceEquals(_servers[_current], failed))
+                _current = (_current + 1) % _servers.Length;
+        }
+    }
+
+    /// <summary>Asks one question that may be asked again anywhere, within the time for one answer.</summary>
+    public async Task<T> AskAsync<T>(
+        Func<PublishingService.PublishingClient, CallOptions, AsyncUnaryCall<T>> call, CancellationToken cancellationToken)
+    {
+        var retry = new RetryPolicy(_clock, AnswerTime, AnswerTime, UnreachableRounds * _servers.Length);
+        while (true)
+        {
+            ControlServer server = Current;
+            try
+            {
+                return await server.AskAsync(call, retry.Remaining, cancellationToken);
+            }
+            catch (CliException e) when (e.Transient)
+            {
+                Leave(server);
+                if (retry.NextWait(e) is not { } wait)
+                    throw;
+                if (!e.Unreachable)
+                    _terminal.Note($"{e.Message}; trying again");
+                await Task.Delay(wait, _clock, cancellationToken);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (ControlServer? server in _servers)
+            server?.Dispose();
+        _handler.Dispose();
+    }
+}
+
+/// <summary>One control address. Every failure of a call leaves it as a <see cref="CliException"/>.</summary>
+internal sealed class ControlServer : IDisposable
+{
+    private readonly GrpcChannel _channel;
+    private readonly Metadata _headers = [];
+
+    public ControlServer(Uri address, HttpMessageHandler handler, string? token)
+    {
+        Address = address;
+        _channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
+        {
+            HttpHandler = handler,
+            DisposeHttpClient = false,
+            MaxReceiveMessageSize = 16 << 20,
+        });
+        if (token is not null)
+            _headers.Add("authorization", "Bearer " + token);
+        Client = new PublishingService.PublishingClient(_channel);
+    }
+
+    public Uri Address { get; }
+
+    public PublishingService.PublishingClient Client { get; }
+
+    /// <summary>Headers and deadline of one call; no deadline where <paramref name="time"/> is null.</summary>
+    public CallOptions Options(TimeSpan? time, CancellationToken cancellationToken) =>
+        new(_headers, time is { } t ? DateTime.UtcNow + (t > TimeSpan.Zero ? t : TimeSpan.Zero) : null, cancellationToken);
+
+    /// <summary>One call, one answer.</summary>
+    public async Task<T> AskAsync<T>(
+        Func<PublishingService.PublishingClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan? time, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using AsyncUnaryCall<T> running = call(Client, Options(time, cancellationToken));
+            return await running.ResponseAsync;
+        }
+        catch (RpcException e)
+        {
+            // A call cancelled by us fails with a status of its own; to the caller it is a cancellation.
+            cancellationToken.ThrowIfCancellationRequested();
+            throw RpcFailure.From(e, Address);
+        }
+    }
+
+    public void Dispose() => _channel.Dispose();
+}

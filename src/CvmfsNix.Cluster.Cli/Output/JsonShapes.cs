@@ -1,0 +1,177 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace CvmfsNix.Cluster.Cli.Output;
+
+// The shapes that --json prints. Fields are added, never renamed.
+
+internal sealed record ErrorJson(ErrorBodyJson Error)
+{
+    /// <summary>Set in the lines of a batch, where the error belongs to one transaction of many.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Transaction { get; init; }
+
+    public static ErrorJson Of(CliException e) => new(new ErrorBodyJson(
+        e.Code, e.Message, e.What, e.Hint, e.RetryAfter is { } wait ? (long)wait.TotalMilliseconds : null));
+}
+
+internal sealed record ErrorBodyJson(
+    string Code,
+    string Message,
+    string What,
+    string Hint,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? RetryAfterMs);
+
+internal sealed record RepositoryJson(
+    string Repository,
+    ulong Revision,
+    string RootHash,
+    string PublishedAt,
+    long Paths,
+    long Objects,
+    long StoredBytes,
+    string WhitelistExpiresAt,
+    string PublicKeyFile,
+    string PublicKey,
+    string NixPublicKey,
+    string StoreDirectory,
+    string HashAlgorithm,
+    string Url);
+
+internal sealed record PublishJson
+{
+    public required string Repository { get; init; }
+
+    public required string Transaction { get; init; }
+
+    /// <summary><c>committed</c>, <c>unchanged</c>, or <c>dry-run</c> where nothing was to be changed.</summary>
+    public required string Status { get; init; }
+
+    /// <summary>Full store paths whose first, different content was kept.</summary>
+    public IReadOnlyList<string> ContentKept { get; init; } = [];
+
+    public ulong Revision { get; init; }
+
+    public string RootHash { get; init; } = "";
+
+    public long PathsNew { get; init; }
+
+    public long PathsPresent { get; init; }
+
+    public long ObjectsSent { get; init; }
+
+    public long BytesRead { get; init; }
+
+    public long BytesSent { get; init; }
+
+    public long BytesStored { get; init; }
+
+    public long DurationMs { get; init; }
+
+    public IReadOnlyList<ReplicaRevisionJson> Replicas { get; init; } = [];
+}
+
+internal sealed record ReplicaRevisionJson(string Replica, string Site, ulong Revision);
+
+internal sealed record WaitJson(string Repository, ulong Revision, IReadOnlyList<ReplicaRevisionJson> Replicas);
+
+internal sealed record TransactionJson(string Transaction, string Status, ulong? Revision, ErrorBodyJson? Reason);
+
+internal sealed record StatusJson(
+    string Node,
+    IReadOnlyList<string> Roles,
+    string? Leader,
+    ulong Epoch,
+    IReadOnlyList<MemberJson> Members,
+    IReadOnlyList<RepositoryStatusJson> Repositories,
+    IReadOnlyList<ReplicaJson> Replicas);
+
+internal sealed record MemberJson(string Address, IReadOnlyList<string> Roles, string Status, bool Reachable);
+
+internal sealed record RepositoryStatusJson(
+    string Repository, ulong Revision, string RootHash, int Queued, int InFlight, int OpenTransactions);
+
+internal sealed record ReplicaJson(
+    string Repository,
+    string Replica,
+    string Site,
+    string State,
+    ulong Revision,
+    ulong LagRevisions,
+    long LagBytes,
+    double LagSeconds,
+    string? LastSeenAt);
+
+/// <summary>One line of <c>ls</c>. Directories have no size and no link count: neither is part of what is published.</summary>
+internal sealed record EntryJson(
+    string Path,
+    string Type,
+    string Mode,
+    uint Uid,
+    uint Gid,
+    long? Size,
+    long Mtime,
+    int? Nlink,
+    string? Sha256,
+    string? Target,
+    IReadOnlyDictionary<string, string> Xattrs)
+{
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? PathBase64 { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? TargetBase64 { get; init; }
+}
+
+internal sealed record KeyJson(string Repository, string PublicKey, string NixPublicKey, string? WhitelistExpiresAt);
+
+internal sealed record CreatedKeyJson(string Repository, string Directory, string PublicKeyFile, string PublicKey, string NixPublicKey);
+
+internal sealed record GetJson(string Path, string Destination, long Files, long Bytes);
+
+internal sealed record HealthJson(bool Healthy, string Node, string? Leader, string Reason);
+
+internal sealed record ClosureJson(string StoreRoot, string Registration, string Path, IReadOnlyList<string> Paths);
+
+internal sealed record NarHashJson(string Path, string NarHash, long NarSize);
+
+// A misspelt "closure" would silently publish something else.
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+internal sealed record BatchLineJson
+{
+    public string? Transaction { get; init; }
+
+    public string? Repository { get; init; }
+
+    public IReadOnlyList<string>? Paths { get; init; }
+
+    public bool Closure { get; init; } = true;
+}
+
+[JsonSerializable(typeof(ErrorJson))]
+[JsonSerializable(typeof(RepositoryJson))]
+[JsonSerializable(typeof(IReadOnlyList<RepositoryJson>))]
+[JsonSerializable(typeof(PublishJson))]
+[JsonSerializable(typeof(WaitJson))]
+[JsonSerializable(typeof(TransactionJson))]
+[JsonSerializable(typeof(StatusJson))]
+[JsonSerializable(typeof(EntryJson))]
+[JsonSerializable(typeof(KeyJson))]
+[JsonSerializable(typeof(CreatedKeyJson))]
+[JsonSerializable(typeof(GetJson))]
+[JsonSerializable(typeof(HealthJson))]
+[JsonSerializable(typeof(ClosureJson))]
+[JsonSerializable(typeof(NarHashJson))]
+[JsonSerializable(typeof(BatchLineJson))]
+internal sealed partial class JsonShapes : JsonSerializerContext
+{
+    /// <summary>
+    /// Readable text: only what JSON itself forbids is escaped, since nobody puts this output into HTML. On reading, an unknown
+    /// field is an error where the type says so.
+    /// </summary>
+    public static readonly JsonShapes Plain = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}
