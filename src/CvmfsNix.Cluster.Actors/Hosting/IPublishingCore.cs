@@ -1,4 +1,5 @@
 using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Store.Repositories;
 
 namespace CvmfsNix.Cluster.Actors.Hosting;
 
@@ -37,6 +38,10 @@ public interface IPublishingCore
 
     /// <summary>Completes when this node serves at least that revision. The caller's token bounds the wait.</summary>
     Task WaitForAppliedAsync(string fqrn, ulong revision, CancellationToken ct);
+
+    /// <summary>The local store of a repository.</summary>
+    /// <exception cref="PublishingException">UnknownRepository: not known on this node (yet).</exception>
+    RepositoryStore Store(string fqrn);
 
     /// <summary>Members, leader, queues. Asks the leader; what does not answer in time is left at its default.</summary>
     Task<ClusterStatus> StatusAsync(CancellationToken ct);
