@@ -1,0 +1,82 @@
+using Microsoft.Extensions.Logging;
+
+namespace CvmfsNix.Cluster.Node.Options;
+
+/// <summary>Where the node keeps its files.</summary>
+/// <param name="Data">Everything but the keys; absolute.</param>
+/// <param name="Keys">Signing keys of the repositories; absolute.</param>
+public sealed record FolderOptions(string Data, string Keys);
+
+/// <summary>The ports.</summary>
+/// <param name="Http">Data: repositories and uploads.</param>
+/// <param name="Grpc">Control: builders and operators.</param>
+/// <param name="Management">Health and status.</param>
+/// <param name="Remoting">The cluster's own.</param>
+/// <param name="PublicHost">How others reach this node; null when the bound hosts say it.</param>
+public sealed record PortOptions(BindAddress Http, BindAddress Grpc, BindAddress Management, BindAddress Remoting, string? PublicHost);
+
+/// <summary>The journal of events.</summary>
+/// <param name="ConnectionString">PostgreSQL; null for the SQLite file in the data folder. May hold a password: never logged.</param>
+/// <param name="Init">Create or upgrade the schema first.</param>
+public sealed record JournalChoice(string? ConnectionString, bool Init)
+{
+    /// <inheritdoc/>
+    public override string ToString() => ConnectionString is null ? "sqlite" : "postgresql";
+}
+
+/// <summary>The cluster this node belongs to.</summary>
+/// <param name="Roles">Of this node.</param>
+/// <param name="Seeds">Remoting addresses <c>host:port</c>; empty for a cluster of one.</param>
+/// <param name="Copies">Stores an object must be on before a builder is answered; at least 1.</param>
+/// <param name="Site">Datacenter of this node.</param>
+public sealed record MembershipOptions(IReadOnlyList<string> Roles, IReadOnlyList<string> Seeds, int Copies, string Site);
+
+/// <summary>Who may write.</summary>
+/// <param name="TokenFile">Tokens, one a line; null: nobody is asked for one.</param>
+public sealed record AccessOptions(string? TokenFile);
+
+/// <summary>Bounds of the gateway. More lets more builders in at once and costs memory; they have no switches.</summary>
+public sealed record GatewayLimits
+{
+    /// <summary>Open transactions on this node; the one used longest ago goes when it is idle.</summary>
+    public int TransactionsMax { get; init; } = 1024;
+
+    /// <summary>After this long without a call an open transaction is forgotten.</summary>
+    public TimeSpan IdleMax { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>Object packs received at the same time.</summary>
+    public int PacksInFlightMax { get; init; } = 64;
+
+    /// <summary>Paths verified at the same time.</summary>
+    public int VerificationsMax { get; init; } = Math.Max(2, Environment.ProcessorCount);
+
+    /// <summary>Files of repositories open for readers at the same time.</summary>
+    public int OpenFilesMax { get; init; } = 512;
+
+    /// <summary>Free bytes of the data folder below which uploads are refused.</summary>
+    public long FreeBytesMin { get; init; } = 256L << 20;
+
+    /// <summary>Free share of the data folder's file system below which uploads are refused.</summary>
+    public double FreeShareMin { get; init; } = 0.01;
+
+    /// <summary>How long an answer waits until this node serves what was committed.</summary>
+    public TimeSpan AppliedWait { get; init; } = TimeSpan.FromSeconds(10);
+}
+
+/// <summary>Everything a node is told at start, checked.</summary>
+public sealed record NodeOptions
+{
+    public required FolderOptions Folders { get; init; }
+
+    public required PortOptions Ports { get; init; }
+
+    public required JournalChoice Journal { get; init; }
+
+    public required MembershipOptions Membership { get; init; }
+
+    public required AccessOptions Access { get; init; }
+
+    public GatewayLimits Limits { get; init; } = new();
+
+    public LogLevel LogLevel { get; init; } = LogLevel.Information;
+}

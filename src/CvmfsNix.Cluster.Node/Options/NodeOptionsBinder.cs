@@ -1,0 +1,274 @@
+using System.Collections;
+using System.Globalization;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace CvmfsNix.Cluster.Node.Options;
+
+/// <summary>Turns what was written into <see cref="NodeOptions"/>, or into the list of everything that is wrong with it.</summary>
+public sealed class NodeOptionsBinder
+{
+    private const string RoleCore = "core";
+    private const string RoleStratum0 = "stratum0";
+    private const string RoleStratum1 = "stratum1";
+    private readonly RawSettings _settings;
+    private readonly List<string> _mistakes;
+
+    private NodeOptionsBinder(RawSettings settings, List<string> mistakes) => (_settings, _mistakes) = (settings, mistakes);
+
+    /// <summary>Reads and checks all sources.</summary>
+    /// <param name="arguments">The command line without the program's name.</param>
+    /// <param name="environment">Names and values of the environment.</param>
+    /// <param name="mistakes">Everything that is wrong, one sentence each; empty when there is a result.</param>
+    /// <returns>The options; null when there are mistakes.</returns>
+    public static NodeOptions? Bind(IReadOnlyList<string> arguments, IDictionary environment, out IReadOnlyList<string> mistakes)
+    {
+        var found = new List<string>();
+        mistakes = found;
+        RawSettings settings = RawSettings.Gather(arguments, environment, found);
+        NodeOptions options = new NodeOptionsBinder(settings, found).Build();
+        return found.Count == 0 ? options : null;
+    }
+
+    private NodeOptions Build()
+    {
+        string[] roles = Roles();
+        string data = Folder(NodeSwitches.Data, "cvmfsnix-data");
+        string[] seeds = Seeds();
+        PortOptions ports = Ports();
+        JournalChoice journal = Journal(seeds.Length > 0);
+        Stratum1Settings(roles.Contains(RoleStratum1));
+        return new NodeOptions
+        {
+            Folders = new FolderOptions(data, Folder(NodeSwitches.Keys, Path.Combine(data, "keys"))),
+            Ports = ports,
+            Journal = journal,
+            Membership = new MembershipOptions(roles, seeds, Copies(seeds.Length), Site()),
+            Access = Access(ports),
+            LogLevel = Level(),
+        };
+    }
+
+    private string[] Roles()
+    {
+        if (_settings[NodeSwitches.Roles] is not { } setting)
+            return [RoleCore, RoleStratum0];
+        string[] roles = [.. List(setting).Distinct(StringComparer.Ordinal)];
+        foreach (string role in roles.Where(r => r is not (RoleCore or RoleStratum0 or RoleStratum1)))
+            _mistakes.Add($"{setting.Origin}: \"{role}\" is no role; roles are core,stratum0 or stratum1.");
+        if (roles.Length == 0)
+            _mistakes.Add($"{setting.Origin} names no role; roles are core,stratum0 or stratum1.");
+        if (roles.Contains(RoleStratum1))
+        {
+            _mistakes.Add(roles.Length > 1
+                ? $"{setting.Origin}: stratum1 stands alone; it is no member of the cluster."
+                : $"{setting.Origin}: the role stratum1 is not in this version.");
+        }
+        else if (roles.Contains(RoleStratum0) != roles.Contains(RoleCore))
+        {
+            _mistakes.Add(roles.Contains(RoleCore)
+                ? $"{setting.Origin}: the role core without stratum0 is not in this version; write core,stratum0."
+                : $"{setting.Origin}: stratum0 goes with core; write core,stratum0.");
+        }
+
+        return roles;
+    }
+
+    private string Folder(NodeSwitch name, string otherwise)
+    {
+        string? value = _settings[name]?.Value;
+        if (value is { Length: 0 } || value?.Contains('\0', StringComparison.Ordinal) == true)
+        {
+            _mistakes.Add($"{_settings[name]!.Value.Origin} names no folder.");
+            value = null;
+        }
+
+        return Path.GetFullPath(value ?? otherwise);
+    }
+
+    private PortOptions Ports()
+    {
+        BindAddress http = Address(NodeSwitches.Http, 8000);
+        BindAddress grpc = Address(NodeSwitches.Grpc, 9110);
+        BindAddress management = Address(NodeSwitches.Management, 8558);
+        BindAddress remoting = Address(NodeSwitches.Remoting, 8110);
+        (NodeSwitch Name, BindAddress Address)[] all =
+            [(NodeSwitches.Http, http), (NodeSwitches.Grpc, grpc), (NodeSwitches.Management, management), (NodeSwitches.Remoting, remoting)];
+        foreach (var group in all.Where(p => p.Address.Port != 0).GroupBy(p => p.Address).Where(g => g.Count() > 1))
+            _mistakes.Add($"{string.Join(" and ", group.Select(p => "--" + p.Name.Name))} are the same address {group.Key}.");
+
+        string? publicHost = _settings[NodeSwitches.PublicHost]?.Value;
+        if (publicHost is not null && Uri.CheckHostName(publicHost) == UriHostNameType.Unknown)
+            _mistakes.Add($"{_settings[NodeSwitches.PublicHost]!.Value.Origin}: \"{publicHost}\" is no host name or address.");
+        if (remoting.IsAny && publicHost is null)
+            _mistakes.Add($"--remoting {remoting} is every address of this machine, so the others need --public-host NAME to reach it.");
+        return new PortOptions(http, grpc, management, remoting, publicHost);
+    }
+
+    private BindAddress Address(NodeSwitch name, int port)
+    {
+        var otherwise = new BindAddress("127.0.0.1", port);
+        if (_settings[name] is not { } setting)
+            return otherwise;
+        if (BindAddress.TryParse(setting.Value, out BindAddress? address))
+            return address!;
+        _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is not HOST:PORT, as in 127.0.0.1:{port}.");
+        return otherwise;
+    }
+
+    private JournalChoice Journal(bool cluster)
+    {
+        bool init = Flag(NodeSwitches.JournalInit);
+        RawSetting? given = _settings[NodeSwitches.Journal];
+        if (given is not { } setting || setting.Value == "sqlite")
+        {
+            if (cluster)
+                _mistakes.Add("--seed makes a cluster of several nodes, and these cannot share a SQLite journal; give --journal a PostgreSQL connection string.");
+            return new JournalChoice(null, init);
+        }
+
+        try
+        {
+            var connection = new NpgsqlConnectionStringBuilder(setting.Value);
+            if (string.IsNullOrEmpty(connection.Host))
+                _mistakes.Add($"{setting.Origin} is neither sqlite nor a connection string with a Host, as in Host=db;Username=cvmfsnix;Database=cvmfsnix.");
+            if (setting.Visible && !string.IsNullOrEmpty(connection.Password))
+                _mistakes.Add($"{setting.Origin} holds a password others can read; use PGPASSWORD, PGPASSFILE, or the whole string in {NodeSwitches.Journal.EnvironmentVariable}.");
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or KeyNotFoundException)
+        {
+            // The exception's text may repeat a part of the value, and the value may hold a password.
+            _mistakes.Add($"{setting.Origin} is neither sqlite nor an Npgsql connection string, as in Host=db;Username=cvmfsnix;Database=cvmfsnix.");
+        }
+
+        return new JournalChoice(setting.Value, init);
+    }
+
+    private string[] Seeds()
+    {
+        if (_settings[NodeSwitches.Seed] is not { } setting)
+            return [];
+        string[] seeds = List(setting);
+        foreach (string seed in seeds)
+        {
+            if (!BindAddress.TryParse(seed, out BindAddress? address) || address!.Port == 0 || address.IsAny)
+                _mistakes.Add($"{setting.Origin}: \"{seed}\" is no remoting address HOST:PORT of a node.");
+        }
+
+        return seeds;
+    }
+
+    private int Copies(int seeds)
+    {
+        int otherwise = seeds > 0 ? 2 : 1;
+        if (_settings[NodeSwitches.Copies] is not { } setting)
+            return otherwise;
+        if (!int.TryParse(setting.Value, NumberStyles.None, CultureInfo.InvariantCulture, out int copies) || copies is < 1 or > 100)
+        {
+            _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is not a whole number from 1 to 100.");
+            return otherwise;
+        }
+
+        if (seeds == 0 && copies > 1)
+            _mistakes.Add($"{setting.Origin}: a cluster of one has one store, so it cannot keep {copies} copies; give --seed or drop --copies.");
+        return copies;
+    }
+
+    private string Site()
+    {
+        if (_settings[NodeSwitches.Site] is not { } setting)
+            return "default";
+        if (setting.Value.Length is < 1 or > 64 || !setting.Value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
+            _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is no site name: 1 to 64 letters, digits, dots, dashes or underscores.");
+        return setting.Value;
+    }
+
+    private void Stratum1Settings(bool stratum1)
+    {
+        foreach (NodeSwitch name in NodeSwitches.OfStratum1Only)
+        {
+            if (_settings[name] is { } setting && !stratum1)
+                _mistakes.Add($"{setting.Origin} is a setting of the role stratum1 only.");
+        }
+
+        foreach (NodeSwitch name in (NodeSwitch[])[NodeSwitches.Core, NodeSwitches.Sibling, NodeSwitches.Follow])
+        {
+            if (_settings[name] is not { } setting)
+                continue;
+            foreach (string url in List(setting).Where(u => !IsHttp(u)))
+                _mistakes.Add($"{setting.Origin}: \"{url}\" is no http:// or https:// URL.");
+        }
+
+        if (_settings[NodeSwitches.Repo] is { } repositories)
+        {
+            foreach (string fqrn in List(repositories).Where(r => !RepositoryName.IsValid(r)))
+                _mistakes.Add($"{repositories.Origin}: \"{fqrn}\" is no repository name, as in software.example.org.");
+        }
+
+        if (_settings[NodeSwitches.Follow] is null != _settings[NodeSwitches.Pubkey] is null)
+            _mistakes.Add("--follow URL and --pubkey FILE go together.");
+    }
+
+    private AccessOptions Access(PortOptions ports)
+    {
+        RawSetting? tokens = _settings[NodeSwitches.TokenFile];
+        bool insecure = Flag(NodeSwitches.Insecure);
+        if (tokens is { } given)
+        {
+            if (insecure)
+                _mistakes.Add($"--insecure switches tokens off and {given.Origin} switches them on; give one of them.");
+            if (!File.Exists(given.Value))
+                _mistakes.Add($"{given.Origin}: the file {given.Value} does not exist; it holds one token a line.");
+        }
+        else if (!insecure)
+        {
+            string[] open =
+            [
+                .. new[] { (NodeSwitches.Http, ports.Http), (NodeSwitches.Grpc, ports.Grpc), (NodeSwitches.Management, ports.Management), (NodeSwitches.Remoting, ports.Remoting) }
+                    .Where(p => !p.Item2.IsLoopback).Select(p => $"--{p.Item1.Name} {p.Item2}"),
+            ];
+            if (open.Length > 0)
+                _mistakes.Add($"{string.Join(", ", open)} can be reached by others; give --token-file FILE to ask them for a token, or --insecure to let everyone write.");
+        }
+
+        return new AccessOptions(tokens?.Value is { Length: > 0 } file ? Path.GetFullPath(file) : null);
+    }
+
+    private LogLevel Level()
+    {
+        if (_settings[NodeSwitches.LogLevel] is not { } setting)
+            return LogLevel.Information;
+        switch (setting.Value.ToLowerInvariant())
+        {
+            case "trace": return LogLevel.Trace;
+            case "debug": return LogLevel.Debug;
+            case "information" or "info": return LogLevel.Information;
+            case "warning": return LogLevel.Warning;
+            case "error": return LogLevel.Error;
+            default:
+                _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is none of trace, debug, information, warning, error.");
+                return LogLevel.Information;
+        }
+    }
+
+    private bool Flag(NodeSwitch name)
+    {
+        if (_settings[name] is not { } setting)
+            return false;
+        switch (setting.Value.ToLowerInvariant())
+        {
+            case "true" or "1": return true;
+            case "false" or "0": return false;
+            default:
+                _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is neither true nor false.");
+                return false;
+        }
+    }
+
+    private static string[] List(RawSetting setting) =>
+        setting.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    private static bool IsHttp(string url) =>
+        Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);
+}

@@ -1,0 +1,44 @@
+namespace CvmfsNix.Cluster.Node.Options;
+
+/// <summary>Every setting the node knows, in the order of the help text.</summary>
+public static class NodeSwitches
+{
+    public static readonly NodeSwitch Config = new("config", "FILE.json", null, "settings file; a switch beats the environment beats the file");
+    public static readonly NodeSwitch Roles = new("roles", "ROLES", "core,stratum0", "core,stratum0 or stratum1");
+    public static readonly NodeSwitch Data = new("data", "DIR", "./cvmfsnix-data", "data folder, used by one process at a time");
+    public static readonly NodeSwitch Keys = new("keys", "DIR", "DATA/keys", "key folder; all core nodes of a cluster see the same content");
+    public static readonly NodeSwitch Http = new("http", "HOST:PORT", "127.0.0.1:8000", "data port (port 0: any free one)");
+    public static readonly NodeSwitch Grpc = new("grpc", "HOST:PORT", "127.0.0.1:9110", "control port");
+    public static readonly NodeSwitch Management = new("management", "HOST:PORT", "127.0.0.1:8558", "management port");
+    public static readonly NodeSwitch Remoting = new("remoting", "HOST:PORT", "127.0.0.1:8110", "cluster port, on a private network only");
+    public static readonly NodeSwitch PublicHost = new("public-host", "NAME", null, "how others reach this node when it is bound to 0.0.0.0");
+    public static readonly NodeSwitch Journal = new("journal", "sqlite|CONNECTION", "sqlite", "journal: sqlite, or an Npgsql connection string without password");
+    public static readonly NodeSwitch JournalInit = new("journal-init", null, null, "create or upgrade the journal's schema first");
+    public static readonly NodeSwitch Seed = new("seed", "H:P,…", null, "remoting addresses of the cluster, the same list on every node; none: a cluster of one");
+    public static readonly NodeSwitch Copies = new("copies", "W", "1 alone, 2 with --seed", "stores an object must be on before a builder is answered");
+    public static readonly NodeSwitch Site = new("site", "NAME", "default", "datacenter of this node");
+    public static readonly NodeSwitch Core = new("core", "URL,…", null, "stratum1: core nodes to mirror from");
+    public static readonly NodeSwitch ReplicaId = new("replica-id", "ID", null, "stratum1: identity; made once in DATA when not given");
+    public static readonly NodeSwitch Repo = new("repo", "FQRN,…", null, "stratum1: repositories to mirror; none: all");
+    public static readonly NodeSwitch Sibling = new("sibling", "URL,…", null, "stratum1: mirrors of the same site to fetch from");
+    public static readonly NodeSwitch Follow = new("follow", "URL", null, "stratum1 of a stock server; needs --pubkey");
+    public static readonly NodeSwitch Pubkey = new("pubkey", "FILE", null, "public key of the stock server's repository");
+    public static readonly NodeSwitch TokenFile = new("token-file", "FILE", null, "tokens, one a line: every control call and upload must carry one");
+    public static readonly NodeSwitch Insecure = new("insecure", null, null, "bind to more than loopback without tokens");
+    public static readonly NodeSwitch LogLevel = new("log-level", "LEVEL", "information", "trace, debug, information, warning or error");
+
+    /// <summary>All of them.</summary>
+    public static readonly IReadOnlyList<NodeSwitch> All =
+    [
+        Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, Seed, Copies, Site,
+        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, TokenFile, Insecure, LogLevel,
+    ];
+
+    /// <summary>The settings only a stratum1 has.</summary>
+    public static readonly IReadOnlyList<NodeSwitch> OfStratum1Only = [Core, ReplicaId, Repo, Sibling, Follow, Pubkey];
+
+    private static readonly Dictionary<string, NodeSwitch> ByKey = All.ToDictionary(s => s.Key, StringComparer.Ordinal);
+
+    /// <summary>Finds a setting by its name in any of its spellings; null when there is none.</summary>
+    public static NodeSwitch? Find(string name) => ByKey.GetValueOrDefault(NodeSwitch.Fold(name));
+}
