@@ -1,1 +1,3 @@
-return 0;
+using CvmfsNix.Cluster.Node.Hosting;
+
+return await NodeProgram.RunAsync(args, Environment.GetEnvironmentVariables(), Console.Out, Console.Error);

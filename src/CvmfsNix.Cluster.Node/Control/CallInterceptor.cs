@@ -1,0 +1,52 @@
+using CvmfsNix.Cluster.Node.Access;
+using CvmfsNix.Cluster.Node.Errors;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Microsoft.Extensions.Logging;
+
+namespace CvmfsNix.Cluster.Node.Control;
+
+/// <summary>Asks every call for its token and turns every exception into the answer builders understand.</summary>
+public sealed class CallInterceptor(AccessTokens tokens, ILogger<CallInterceptor> log) : Interceptor
+{
+    /// <inheritdoc/>
+    public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
+        AnswerAsync(context, () => continuation(request, context));
+
+    /// <inheritdoc/>
+    public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
+        AnswerAsync(context, () => continuation(requestStream, context));
+
+    private async Task<T> AnswerAsync<T>(ServerCallContext context, Func<Task<T>> call)
+    {
+        if (!tokens.Admits(context.RequestHeaders.GetValue("authorization")))
+        {
+            throw ErrorMapping.ToRpc(new NodeError(
+                NodeCodes.Unauthorized, "This node asks for a token, and the call has none it knows.", "authorization", "Give one of the node's tokens with --token-file."));
+        }
+
+        try
+        {
+            return await call();
+        }
+        catch (RpcException)
+        {
+            throw;
+        }
+        catch (Exception) when (context.CancellationToken.IsCancellationRequested)
+        {
+            throw new RpcException(new Status(StatusCode.Cancelled, "The caller went away or its deadline passed."));
+        }
+        catch (Exception e)
+        {
+            NodeError error = ErrorMapping.Describe(e);
+            if (error.Code == NodeCodes.Internal)
+                log.LogError(e, "{Method} failed", context.Method);
+            else
+                log.LogDebug("{Method} refused: {Code} {What}: {Message}", context.Method, error.Code, error.What, error.Message);
+            throw ErrorMapping.ToRpc(error);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Win32.SafeHandles;
+
+namespace CvmfsNix.Cluster.Node.Data;
+
+/// <summary>
+/// Sends files of a repository: straight from the file into the connection's buffers, with a bounded number of files open.
+/// A reader beyond the bound waits; its request ends when it gives up.
+/// </summary>
+public sealed class FileSender(int openFilesMax) : IDisposable
+{
+    private const int Piece = 64 << 10;
+    private readonly SemaphoreSlim _open = new(openFilesMax);
+
+    /// <summary>Answers with the file.</summary>
+    /// <returns>False when there is no such file; nothing has been answered then.</returns>
+    public async Task<bool> TrySendAsync(HttpContext context, string file, string contentType, TimeSpan cacheFor)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        CancellationToken ct = context.RequestAborted;
+        await _open.WaitAsync(ct);
+        try
+        {
+            using SafeFileHandle? handle = TryOpen(file);
+            if (handle is null)
+                return false;
+            await SendAsync(context, handle, contentType, cacheFor, ct);
+            return true;
+        }
+        finally
+        {
+            _open.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _open.Dispose();
+
+    private static SafeFileHandle? TryOpen(string file)
+    {
+        try
+        {
+            return File.OpenHandle(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
+        {
+            // A folder of that name is reported as denied access.
+            return null;
+        }
+    }
+
+    private static async Task SendAsync(HttpContext context, SafeFileHandle handle, string contentType, TimeSpan cacheFor, CancellationToken ct)
+    {
+        long size = RandomAccess.GetLength(handle);
+        HttpResponse response = context.Response;
+        response.ContentType = contentType;
+        response.Headers.AcceptRanges = "bytes";
+        CacheFor(response, cacheFor);
+
+        bool head = HttpMethods.IsHead(context.Request.Method);
+        // If-Range names a validator, and there are none here: the whole file is the answer that is always right.
+        bool ranged = !head && context.Request.Headers.IfRange.Count == 0;
+        ByteRange range = ByteRange.Of(ranged ? context.Request.Headers.Range.ToString() : null, size);
+        switch (range.Outcome)
+        {
+            case ByteRangeOutcome.Unsatisfiable:
+                response.StatusCode = StatusCodes.Status416RangeNotSatisfiable;
+                response.Headers.ContentRange = $"bytes */{size}";
+                response.ContentLength = 0;
+                return;
+            case ByteRangeOutcome.Part:
+                response.StatusCode = StatusCodes.Status206PartialContent;
+                response.Headers.ContentRange = $"bytes {range.Offset}-{range.Offset + range.Length - 1}/{size}";
+                break;
+        }
+
+        response.ContentLength = range.Length;
+        if (!head)
+            await CopyAsync(response, handle, range, ct);
+    }
+
+    private static async Task CopyAsync(HttpResponse response, SafeFileHandle handle, ByteRange range, CancellationToken ct)
+    {
+        var writer = response.BodyWriter;
+        (long offset, long left) = (range.Offset, range.Length);
+        while (left > 0)
+        {
+            int asked = (int)Math.Min(left, Piece);
+            int read = await RandomAccess.ReadAsync(handle, writer.GetMemory(asked)[..asked], offset, ct);
+            if (read == 0)
+            {
+                // Shorter than announced: only an aborted connection tells the client so.
+                response.HttpContext.Abort();
+                return;
+            }
+
+            writer.Advance(read);
+            (offset, left) = (offset + read, left - read);
+            var flushed = await writer.FlushAsync(ct);
+            if (flushed.IsCompleted)
+                return;
+        }
+    }
+
+    /// <summary>Lets caches keep the answer for a while.</summary>
+    public static void CacheFor(HttpResponse response, TimeSpan time)
+    {
+        ArgumentNullException.ThrowIfNull(response);
+        response.Headers.CacheControl = $"max-age={(long)time.TotalSeconds}";
+        response.Headers.Expires = DateTime.UtcNow.Add(time).ToString("R", CultureInfo.InvariantCulture);
+    }
+}

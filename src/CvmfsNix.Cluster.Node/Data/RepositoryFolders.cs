@@ -1,0 +1,87 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using Microsoft.AspNetCore.Http;
+
+namespace CvmfsNix.Cluster.Node.Data;
+
+/// <summary>
+/// Serves <c>/cvmfs/…</c> to stock clients and mirrors straight from the repository folders. It needs nothing but these folders, so
+/// whatever happens to the cluster, readers are answered. Answers carry no validators and are never encoded: the client checks hashes.
+/// </summary>
+/// <param name="root">The folder that holds one folder per repository.</param>
+/// <param name="sender">Sends the files.</param>
+public sealed class RepositoryFolders(string root, FileSender sender)
+{
+    // One second more than the shortest time Squid caches at all by default.
+    private static readonly TimeSpan ChangingFor = TimeSpan.FromSeconds(61);
+    private static readonly TimeSpan ObjectsFor = TimeSpan.FromDays(3);
+    private static readonly TimeSpan AbsentFor = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan GeoFor = TimeSpan.FromHours(1);
+    private static readonly TimeSpan GeoRefusedFor = TimeSpan.FromMinutes(5);
+
+    /// <summary>Answers a request for anything but an upload.</summary>
+    public async Task ServeAsync(HttpContext context, DataPath path)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
+        {
+            context.Response.Headers.Allow = "GET, HEAD";
+            await TextAsync(context, StatusCodes.Status405MethodNotAllowed, "Only GET and HEAD here.\n", TimeSpan.Zero);
+            return;
+        }
+
+        bool found = path.Kind switch
+        {
+            DataPathKind.NamedFile => await sender.TrySendAsync(context, Path.Combine(root, path.Repository, path.Rest), ContentTypeOf(path.Rest), ChangingFor),
+            DataPathKind.Object => await sender.TrySendAsync(context, Path.Combine(root, path.Repository, path.Rest), "application/octet-stream", ObjectsFor),
+            DataPathKind.Geo => await GeoAsync(context, path.Rest),
+            DataPathKind.RepositoryList => await ListAsync(context),
+            _ => false,
+        };
+        if (!found)
+            await TextAsync(context, StatusCodes.Status404NotFound, "Not found.\n", AbsentFor);
+    }
+
+    private static string ContentTypeOf(string name) =>
+        name.EndsWith(".json", StringComparison.Ordinal) ? "application/json" : "application/x-cvmfs";
+
+    private static async Task<bool> GeoAsync(HttpContext context, string hosts)
+    {
+        if (GeoAnswer.For(hosts) is { } answer)
+            await TextAsync(context, StatusCodes.Status200OK, answer, GeoFor);
+        else
+            await TextAsync(context, StatusCodes.Status400BadRequest, "Expected host names separated by commas.\n", GeoRefusedFor);
+        return true;
+    }
+
+    private async Task<bool> ListAsync(HttpContext context)
+    {
+        var repositories = new JsonArray();
+        if (Directory.Exists(root))
+        {
+            foreach (string fqrn in Directory.EnumerateDirectories(root).Select(d => Path.GetFileName(d)).Where(RepositoryName.IsValid).Order(StringComparer.Ordinal))
+            {
+                if (File.Exists(Path.Combine(root, fqrn, ".cvmfspublished")))
+                    repositories.Add(new JsonObject { ["name"] = fqrn, ["url"] = "/cvmfs/" + fqrn });
+            }
+        }
+
+        var document = new JsonObject { ["schema"] = 1, ["repositories"] = repositories, ["replicas"] = new JsonArray() };
+        await BytesAsync(context, StatusCodes.Status200OK, "application/json", JsonSerializer.SerializeToUtf8Bytes(document), ChangingFor);
+        return true;
+    }
+
+    private static Task TextAsync(HttpContext context, int status, string text, TimeSpan cacheFor) =>
+        BytesAsync(context, status, "text/plain", System.Text.Encoding.ASCII.GetBytes(text), cacheFor);
+
+    private static async Task BytesAsync(HttpContext context, int status, string contentType, byte[] body, TimeSpan cacheFor)
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = contentType;
+        context.Response.ContentLength = body.Length;
+        FileSender.CacheFor(context.Response, cacheFor);
+        if (!HttpMethods.IsHead(context.Request.Method))
+            await context.Response.Body.WriteAsync(body, context.RequestAborted);
+    }
+}

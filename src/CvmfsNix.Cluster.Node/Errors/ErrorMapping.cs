@@ -1,0 +1,107 @@
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Contracts.Publishing;
+using CvmfsNix.Cluster.Store.Packs;
+using CvmfsNix.Cluster.Store.Staging;
+using CvmfsNix.Cluster.Store.Trees;
+using Google.Protobuf;
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+
+namespace CvmfsNix.Cluster.Node.Errors;
+
+/// <summary>The one place that knows which error becomes which answer.</summary>
+public static class ErrorMapping
+{
+    /// <summary>The trailer that carries <see cref="ErrorDetail"/>.</summary>
+    public const string DetailTrailer = "cvmfsnix-error-bin";
+
+    // errno ENOSPC and EDQUOT, which .NET hands on as they are, and the Windows form of the first.
+    private static readonly int[] DiskFullResults = [28, 122, unchecked((int)0x80070070)];
+
+    private static readonly Dictionary<string, (StatusCode Grpc, int Http)> Statuses = new(StringComparer.Ordinal)
+    {
+        [PublishingCodes.UnknownRepository] = (StatusCode.NotFound, StatusCodes.Status404NotFound),
+        [PublishingCodes.UnknownTransaction] = (StatusCode.NotFound, StatusCodes.Status404NotFound),
+        [PublishingCodes.RepositoryExists] = (StatusCode.AlreadyExists, StatusCodes.Status409Conflict),
+        [PublishingCodes.InvalidRepositoryName] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
+        [PublishingCodes.InvalidTransactionId] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
+        [PublishingCodes.TransactionIdReused] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
+        [PublishingCodes.TransactionTooOld] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
+        [PublishingCodes.TransactionSealed] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
+        [PublishingCodes.TransactionAborted] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
+        [PublishingCodes.NoLeader] = (StatusCode.Unavailable, StatusCodes.Status503ServiceUnavailable),
+        [PublishingCodes.OutcomeUnknown] = (StatusCode.DeadlineExceeded, StatusCodes.Status504GatewayTimeout),
+        [PublishingCodes.JournalBehindStores] = (StatusCode.Unavailable, StatusCodes.Status503ServiceUnavailable),
+        [PublishingCodes.KeysMissing] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
+        ["StorePathConflict"] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
+        ["MissingReference"] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
+        ["NarHashMismatch"] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
+        ["TooFewCopies"] = (StatusCode.Unavailable, StatusCodes.Status503ServiceUnavailable),
+        [NodeCodes.InvalidRequest] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
+        [NodeCodes.InvalidTree] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
+        [NodeCodes.InvalidPack] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
+        [NodeCodes.TransactionNotOpen] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
+        [NodeCodes.Overloaded] = (StatusCode.ResourceExhausted, StatusCodes.Status503ServiceUnavailable),
+        [NodeCodes.DiskFull] = (StatusCode.ResourceExhausted, StatusCodes.Status507InsufficientStorage),
+        [NodeCodes.Unauthorized] = (StatusCode.Unauthenticated, StatusCodes.Status401Unauthorized),
+        ["Forbidden"] = (StatusCode.PermissionDenied, StatusCodes.Status403Forbidden),
+        [NodeCodes.Unsupported] = (StatusCode.Unimplemented, StatusCodes.Status501NotImplemented),
+        [NodeCodes.Timeout] = (StatusCode.DeadlineExceeded, StatusCodes.Status504GatewayTimeout),
+        [NodeCodes.Internal] = (StatusCode.Internal, StatusCodes.Status500InternalServerError),
+    };
+
+    /// <summary>What to tell the caller about an exception. Details of one nobody foresaw stay in the log.</summary>
+    public static NodeError Describe(Exception exception) => exception switch
+    {
+        NodeException e => e.Error,
+        PublishingException e => new NodeError(e.Code, e.Message, e.What, e.Hint, e.RetryAfter),
+        PathRejectedException e => new NodeError(e.Code, e.Message, e.What),
+        StagingRejectedException e => new NodeError(e.Code, e.Message, e.What),
+        PackFormatException e => new NodeError(NodeCodes.InvalidPack, e.Message, "object pack", "Send the objects again."),
+        _ when IsDiskFull(exception) => DiskFull(),
+        _ => new NodeError(NodeCodes.Internal, "The node failed on this request; its log says why.", "", "Try again; the same transaction id is safe."),
+    };
+
+    /// <summary>The refusal of a node without headroom.</summary>
+    public static NodeError DiskFull() => new(
+        NodeCodes.DiskFull, "The node's disk has no headroom left, so it takes no objects.", "data folder", "Free space on the node, then repeat the same command.", TimeSpan.FromSeconds(30));
+
+    /// <summary>The gRPC status of a code. What is not listed is a refusal of the request's content.</summary>
+    public static StatusCode GrpcStatus(string code) => Statuses.TryGetValue(code, out var status) ? status.Grpc : StatusCode.FailedPrecondition;
+
+    /// <summary>The HTTP status of a code.</summary>
+    public static int HttpStatus(string code) => Statuses.TryGetValue(code, out var status) ? status.Http : StatusCodes.Status409Conflict;
+
+    /// <summary>The error as gRPC carries it: status, and the detail in the trailer <see cref="DetailTrailer"/>.</summary>
+    public static RpcException ToRpc(NodeError error)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        var trailers = new Metadata { { DetailTrailer, ToDetail(error).ToByteArray() } };
+        return new RpcException(new Status(GrpcStatus(error.Code), error.Message), trailers);
+    }
+
+    /// <summary>The error as a message.</summary>
+    public static ErrorDetail ToDetail(NodeError error)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        return new ErrorDetail
+        {
+            Code = error.Code,
+            Message = error.Message,
+            What = error.What,
+            Hint = error.Hint ?? "",
+            RetryAfterMs = error.RetryAfterMilliseconds,
+        };
+    }
+
+    private static bool IsDiskFull(Exception exception)
+    {
+        for (Exception? e = exception; e is not null; e = e.InnerException)
+        {
+            if (e is IOException && DiskFullResults.Contains(e.HResult))
+                return true;
+        }
+
+        return false;
+    }
+}

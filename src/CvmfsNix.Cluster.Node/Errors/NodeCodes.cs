@@ -1,0 +1,35 @@
+namespace CvmfsNix.Cluster.Node.Errors;
+
+/// <summary>Codes the node answers with beside those of the publishing core and the store.</summary>
+public static class NodeCodes
+{
+    /// <summary>No session of this transaction here: never begun, expired, or begun on another node.</summary>
+    public const string TransactionNotOpen = nameof(TransactionNotOpen);
+
+    /// <summary>The request itself is malformed.</summary>
+    public const string InvalidRequest = nameof(InvalidRequest);
+
+    /// <summary>A tree is malformed.</summary>
+    public const string InvalidTree = nameof(InvalidTree);
+
+    /// <summary>An object pack is malformed.</summary>
+    public const string InvalidPack = nameof(InvalidPack);
+
+    /// <summary>A bound is reached; come back later.</summary>
+    public const string Overloaded = nameof(Overloaded);
+
+    /// <summary>The data folder's file system has no headroom left.</summary>
+    public const string DiskFull = nameof(DiskFull);
+
+    /// <summary>No or a wrong token.</summary>
+    public const string Unauthorized = nameof(Unauthorized);
+
+    /// <summary>This version cannot do it.</summary>
+    public const string Unsupported = nameof(Unsupported);
+
+    /// <summary>It did not happen in the time given.</summary>
+    public const string Timeout = nameof(Timeout);
+
+    /// <summary>A defect of the node; its log holds the details.</summary>
+    public const string Internal = nameof(Internal);
+}

@@ -1,0 +1,42 @@
+using CvmfsNix.Cluster.Model.Ids;
+
+namespace CvmfsNix.Cluster.Node.Gateway;
+
+/// <summary>One transaction a builder has open on this node.</summary>
+public sealed class GatewaySession(string repository, TransactionId id, RequestDigest digest, IStaging staging) : IAsyncDisposable
+{
+    /// <summary>Fully qualified name.</summary>
+    public string Repository { get; } = repository;
+
+    public TransactionId Id { get; } = id;
+
+    /// <summary>Of the request it was begun with.</summary>
+    public RequestDigest Digest { get; } = digest;
+
+    public IStaging Staging { get; } = staging;
+
+    /// <summary>One seal at a time.</summary>
+    public SemaphoreSlim Sealing { get; } = new(1);
+
+    /// <summary>Set once the bundle is durable; from then on nothing is added.</summary>
+    public DurableBundle? Bundle { get; set; }
+
+    /// <summary>True once a path was asked for that the repository lacks, or a profile: there is something to commit, and the ledger knows of it.</summary>
+    public bool HasWork { get; set; }
+
+    /// <summary>When it was last used.</summary>
+    internal DateTimeOffset UsedAt { get; set; }
+
+    /// <summary>Calls that use it now.</summary>
+    internal int Users { get; set; }
+
+    /// <summary>No longer in the list; the last user disposes it.</summary>
+    internal bool Closed { get; set; }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await Staging.DisposeAsync();
+        Sealing.Dispose();
+    }
+}

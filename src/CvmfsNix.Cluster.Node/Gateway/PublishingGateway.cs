@@ -1,0 +1,343 @@
+using System.Diagnostics;
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Contracts.Publishing;
+using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Transactions;
+using CvmfsNix.Cluster.Nix.Hashing;
+using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Node.Errors;
+using CvmfsNix.Cluster.Node.Options;
+using CvmfsNix.Cluster.Store.Records;
+using CvmfsNix.Cluster.Store.Trees;
+using Google.Protobuf.Collections;
+using Microsoft.Extensions.Logging;
+using ConflictPolicy = CvmfsNix.Cluster.Store.Records.ConflictPolicy;
+using StoredContent = CvmfsNix.Cluster.Store.Trees.StoredContent;
+using TransactionOutcome = CvmfsNix.Cluster.Contracts.Publishing.TransactionOutcome;
+
+namespace CvmfsNix.Cluster.Node.Gateway;
+
+/// <summary>
+/// The builder's way through this node: what is missing, what may be sent, what became of it. Decides nothing about a commit; that is the
+/// writer's. A call for a transaction that is decided already gets the first answer, whatever session there was.
+/// </summary>
+public sealed class PublishingGateway(
+    IPublishingCore core, IRepositoryGate gate, GatewaySessions sessions, GatewayLimits limits, TimeProvider time, ILogger<PublishingGateway> log)
+{
+    /// <summary>Paths of one question.</summary>
+    public const int PathsPerQuestionMax = 1_000;
+
+    /// <summary>Contents of one question.</summary>
+    public const int ContentsPerQuestionMax = 4_096;
+
+    private const int BuilderLengthMax = 200;
+    private const int ProfileLengthMax = 200;
+    private static readonly TimeSpan DecisionPoll = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan DecisionWait = TimeSpan.FromMinutes(2);
+
+    /// <summary>Opens a transaction or tells what became of it; answers for the first paths.</summary>
+    /// <param name="request">As the builder sent it.</param>
+    /// <param name="uploadUrl">Where packs of this transaction go.</param>
+    /// <param name="ct">Ends the call.</param>
+    public async Task<BeginReply> BeginAsync(BeginRequest request, string uploadUrl, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        string repository = Requests.Repository(request.Repository);
+        TransactionId id = Requests.Transaction(request.Transaction);
+        RequestDigest digest = Requests.RequestDigest(request.RequestDigest.Span);
+        CheckProfile(request.Profile);
+        var reply = new BeginReply { UploadUrl = uploadUrl };
+
+        // Only a look at first. The ledger learns of the transaction once there is something to commit, so that a request that
+        // needs nothing leaves no open transaction behind and can be repeated for ever.
+        OpenOutcome known = await core.BeginAsync(repository, id, digest, register: false, ct);
+        GateFormat format = gate.Format(repository);
+        reply.StoreDirectory = format.StoreDirectory.Value;
+        reply.HashAlgorithm = OutcomeMapping.NameOf(format.HashAlgorithm);
+        if (known is OpenOutcome.Known decided)
+            return WithOutcome(reply, decided);
+
+        reply.Paths = await FindAsync(repository, request.Paths, ct);
+        bool work = request.Profile.Length > 0 || reply.Paths.Presence.Contains(PathPresence.Missing);
+        await using (SessionUse? before = sessions.Find(repository, id))
+            work |= before?.Session.HasWork == true;
+        log.LogInformation(
+            "Transaction {Transaction} of {Repository}: {Builder} asks for {Paths} paths, {Missing} of them missing",
+            id, repository, Builder(request.Builder), request.Paths.Count, reply.Paths.Presence.Count(p => p == PathPresence.Missing));
+        if (request.Last && !work)
+        {
+            reply.Paths.Unchanged = true;
+            return reply;
+        }
+
+        if (work && await core.BeginAsync(repository, id, digest, register: true, ct) is OpenOutcome.Known now)
+            return WithOutcome(reply, now);
+        await using SessionUse use = await sessions.OpenAsync(repository, id, digest);
+        use.Session.HasWork |= work;
+        return reply;
+    }
+
+    /// <summary>Answers for further paths of an open transaction.</summary>
+    public async Task<FindPathsReply> FindPathsAsync(FindPathsRequest request, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        string repository = Requests.Repository(request.Repository);
+        TransactionId id = Requests.Transaction(request.Transaction);
+        await using SessionUse use = sessions.Get(repository, id);
+        FindPathsReply reply = await FindAsync(repository, request.Paths, ct);
+        if (!use.Session.HasWork && reply.Presence.Contains(PathPresence.Missing))
+        {
+            // Known already: begun and sealed over another node meanwhile. A new begin tells the builder what became of it.
+            if (await core.BeginAsync(repository, id, use.Session.Digest, register: true, ct) is OpenOutcome.Known)
+                throw new NodeException(GatewaySessions.NotOpen(id));
+            use.Session.HasWork = true;
+        }
+
+        if (request.Last && !use.Session.HasWork)
+        {
+            await sessions.CloseAsync(repository, id);
+            reply.Unchanged = true;
+            log.LogInformation("Transaction {Transaction} of {Repository}: all paths are present", id, repository);
+        }
+
+        return reply;
+    }
+
+    /// <summary>Where contents lie, in the order asked.</summary>
+    public async Task<IReadOnlyList<StoredContent?>> FindContentAsync(FindContentRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.Sha256.Count > ContentsPerQuestionMax)
+            throw Requests.Invalid("contents", $"{request.Sha256.Count} contents are asked for at once; at most {ContentsPerQuestionMax} are answered.");
+        await using SessionUse use = sessions.Get(Requests.Repository(request.Repository), Requests.Transaction(request.Transaction));
+        ContentDigest[] digests = [.. request.Sha256.Select(d => Requests.Digest(d.Span))];
+        return use.Session.Staging.FindContent(digests);
+    }
+
+    /// <summary>Makes a transaction durable, waits for its decision, and then for this node to serve it.</summary>
+    public async Task<TransactionOutcome> SealAsync(SealRequest request, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        string repository = Requests.Repository(request.Repository);
+        TransactionId id = Requests.Transaction(request.Transaction);
+        RequestDigest digest = Requests.RequestDigest(request.RequestDigest.Span);
+        BundleHeader header = Header(request, repository, id);
+        long started = Stopwatch.GetTimestamp();
+        SessionUse? use = sessions.Find(repository, id);
+        TransactionView view = use is null
+            ? await DecidedAsync(repository, id, digest, ct)
+            : await SealAsync(use, header, digest, Builder(request.Builder), ct);
+        if (view.Status == TransactionStatus.Committed)
+            await AppliedAsync(repository, view.Revision, ct);
+        LogOutcome(repository, view, Stopwatch.GetElapsedTime(started));
+        return OutcomeMapping.ToOutcome(view);
+    }
+
+    /// <summary>Gives a transaction up.</summary>
+    public async Task AbortAsync(AbortRequest request, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        string repository = Requests.Repository(request.Repository);
+        TransactionId id = Requests.Transaction(request.Transaction);
+        await core.AbortAsync(repository, id, ct);
+        await sessions.CloseAsync(repository, id);
+        log.LogInformation("Transaction {Transaction} of {Repository}: aborted by its builder", id, repository);
+    }
+
+    /// <summary>Waits until this node serves a revision, or the revision of a transaction.</summary>
+    public async Task<WaitReply> WaitAsync(WaitRequest request, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        string repository = Requests.Repository(request.Repository);
+        if (request.ForReplicas.Length > 0 && request.ForReplicas != "replicas=0")
+            throw new NodeException(new NodeError(NodeCodes.Unsupported, "This version has no replicas to wait for.", request.ForReplicas, "Wait without asking for replicas."));
+        bool byRevision = request.Revision > 0;
+        if (byRevision == request.Transaction.Length > 0)
+            throw Requests.Invalid("wait", "It names a revision or a transaction, one of them.");
+
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        if (request.TimeoutMs > 0)
+            bounded.CancelAfter(TimeSpan.FromMilliseconds(Math.Min(request.TimeoutMs, int.MaxValue)));
+        try
+        {
+            await core.GetRepositoryAsync(repository, bounded.Token);
+            ulong revision = byRevision ? request.Revision : await RevisionOfAsync(repository, Requests.Transaction(request.Transaction), bounded.Token);
+            await core.WaitForAppliedAsync(repository, revision, bounded.Token);
+            return new WaitReply { Repository = repository, Revision = revision };
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new NodeException(new NodeError(
+                NodeCodes.Timeout, $"It did not happen within {request.TimeoutMs} ms.", byRevision ? $"revision {request.Revision}" : request.Transaction, "Wait again; waiting changes nothing."));
+        }
+    }
+
+    private async Task<TransactionView> SealAsync(SessionUse use, BundleHeader header, RequestDigest digest, string builder, CancellationToken ct)
+    {
+        await using SessionUse held = use;
+        GatewaySession session = use.Session;
+        if (session.Digest != digest)
+        {
+            throw new NodeException(new NodeError(
+                PublishingCodes.TransactionIdReused, "The transaction was begun with another request.", session.Id.ToString(), "Use a new transaction id for another request."));
+        }
+
+        await session.Sealing.WaitAsync(ct);
+        TransactionView view;
+        try
+        {
+            if (session.Bundle is null)
+            {
+                session.Bundle = await session.Staging.SealAsync(header, ct);
+                log.LogInformation(
+                    "Transaction {Transaction} of {Repository}: sealed with {Paths} verified paths, {Objects} objects of {Bytes} bytes received",
+                    session.Id, session.Repository, session.Bundle.Paths, session.Staging.ObjectsReceived, session.Staging.BytesStored);
+            }
+
+            DurableBundle bundle = session.Bundle;
+            view = await core.SealAsync(new SealTransaction(session.Repository, session.Id, digest, bundle.Digest, bundle.Size, bundle.Paths, builder), ct);
+        }
+        finally
+        {
+            session.Sealing.Release();
+        }
+
+        // Only a decision ends the session: while the outcome is unknown a repeated seal must find the same bundle.
+        await sessions.CloseAsync(session.Repository, session.Id);
+        return view;
+    }
+
+    // No session: the seal is a repetition, or the node forgot what was sent.
+    private async Task<TransactionView> DecidedAsync(string repository, TransactionId id, RequestDigest digest, CancellationToken ct)
+    {
+        if (await core.BeginAsync(repository, id, digest, register: false, ct) is not OpenOutcome.Known known)
+            throw new NodeException(GatewaySessions.NotOpen(id));
+        return IsDecided(known.Transaction) ? known.Transaction : await DecisionAsync(repository, id, ct);
+    }
+
+    private async Task<TransactionView> DecisionAsync(string repository, TransactionId id, CancellationToken ct)
+    {
+        long started = time.GetTimestamp();
+        while (time.GetElapsedTime(started) < DecisionWait)
+        {
+            TransactionView view = await core.GetTransactionAsync(repository, id, ct);
+            if (IsDecided(view))
+                return view;
+            await Task.Delay(DecisionPoll, time, ct);
+        }
+
+        throw new NodeException(new NodeError(
+            PublishingCodes.OutcomeUnknown, "The transaction is sealed and not decided yet.", id.ToString(), "Repeat the same command; the same transaction id is safe.", TimeSpan.FromSeconds(1)));
+    }
+
+    private async Task<ulong> RevisionOfAsync(string repository, TransactionId id, CancellationToken ct)
+    {
+        TransactionView view;
+        while (!IsDecided(view = await core.GetTransactionAsync(repository, id, ct)))
+            await Task.Delay(DecisionPoll, time, ct);
+        return view.Status == TransactionStatus.Committed
+            ? view.Revision
+            : throw new NodeException(OutcomeMapping.Refusal(view));
+    }
+
+    // The commit is a fact already: a node that is slow to serve it delays the answer, it does not change it.
+    private async Task AppliedAsync(string repository, ulong revision, CancellationToken ct)
+    {
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        bounded.CancelAfter(limits.AppliedWait);
+        try
+        {
+            await core.WaitForAppliedAsync(repository, revision, bounded.Token);
+        }
+        catch (Exception e) when (e is PublishingException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            log.LogWarning("Revision {Revision} of {Repository} is committed, but this node does not serve it yet: {Reason}", revision, repository, e.Message);
+        }
+    }
+
+    private async Task<FindPathsReply> FindAsync(string repository, RepeatedField<PathQuery> queries, CancellationToken ct)
+    {
+        if (queries.Count > PathsPerQuestionMax)
+            throw Requests.Invalid("paths", $"{queries.Count} paths are asked for at once; at most {PathsPerQuestionMax} are answered.");
+        var names = new StorePathName[queries.Count];
+        for (int i = 0; i < names.Length; i++)
+        {
+            names[i] = Requests.StorePath(queries[i].Path);
+            if (queries[i].NarHash.Length != NarHash.Size)
+                throw Requests.Invalid(names[i].Value, $"Its NAR hash has {queries[i].NarHash.Length} bytes, not {NarHash.Size}.");
+        }
+
+        // The revision is read first: what the index answers then is at least as new as the revision named with it.
+        RepositoryView repositoryNow = await core.GetRepositoryAsync(repository, ct);
+        IReadOnlyList<NarHash?> found = gate.FindPaths(repository, names);
+        var reply = new FindPathsReply { Revision = repositoryNow.Revision, RootHash = repositoryNow.RootHash };
+        for (int i = 0; i < names.Length; i++)
+        {
+            reply.Presence.Add(found[i] switch
+            {
+                null => PathPresence.Missing,
+                { } hash when hash == new NarHash(queries[i].NarHash.Span) => PathPresence.Present,
+                _ => PathPresence.Different,
+            });
+        }
+
+        return reply;
+    }
+
+    private static BundleHeader Header(SealRequest request, string repository, TransactionId id)
+    {
+        CheckProfile(request.Profile);
+        if (request.Profile.Length > 0 != request.ProfileTarget.Length > 0)
+            throw Requests.Invalid("profile", "A profile and the path it points at go together.");
+        ConflictPolicy conflict = request.Conflict switch
+        {
+            Contracts.Publishing.ConflictPolicy.Keep => ConflictPolicy.Keep,
+            Contracts.Publishing.ConflictPolicy.Refuse => ConflictPolicy.Refuse,
+            _ => throw Requests.Invalid("conflict", $"The policy {(int)request.Conflict} is not known."),
+        };
+        return new BundleHeader(
+            repository,
+            id.Value,
+            conflict,
+            request.Profile.Length == 0 ? null : request.Profile,
+            request.ProfileTarget.Length == 0 ? null : Requests.StorePath(request.ProfileTarget));
+    }
+
+    private static void CheckProfile(string profile)
+    {
+        if (profile.Length > ProfileLengthMax || profile is "." or ".." || !profile.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' or '+'))
+            throw Requests.Invalid("profile", $"A profile's name has at most {ProfileLengthMax} letters, digits, dots, dashes, underscores or plus signs.");
+    }
+
+    private static string Builder(string text)
+    {
+        string printable = new([.. text.Take(BuilderLengthMax).Select(c => char.IsControl(c) ? '?' : c)]);
+        return printable.Length == 0 ? "a builder" : printable;
+    }
+
+    private static BeginReply WithOutcome(BeginReply reply, OpenOutcome.Known known)
+    {
+        reply.Outcome = OutcomeMapping.ToOutcome(known.Transaction);
+        return reply;
+    }
+
+    private static bool IsDecided(TransactionView view) => view.Status is not (TransactionStatus.Open or TransactionStatus.Sealed);
+
+    private void LogOutcome(string repository, TransactionView view, TimeSpan took)
+    {
+        switch (view.Status)
+        {
+            case TransactionStatus.Committed when view.Unchanged:
+                log.LogInformation("Transaction {Transaction} of {Repository}: nothing new in {Milliseconds} ms", view.Id, repository, (long)took.TotalMilliseconds);
+                break;
+            case TransactionStatus.Committed:
+                log.LogInformation(
+                    "Transaction {Transaction} of {Repository}: committed in revision {Revision} after {Milliseconds} ms, {PathsNew} paths new",
+                    view.Id, repository, view.Revision, (long)took.TotalMilliseconds, view.PathsNew);
+                break;
+            default:
+                log.LogWarning("Transaction {Transaction} of {Repository}: {Status}, {Code} {What}", view.Id, repository, view.Status, view.Reason?.Code, view.Reason?.What);
+                break;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Node.Gateway;
+using CvmfsNix.Cluster.Node.Options;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace CvmfsNix.Cluster.Node.Hosting;
+
+/// <summary>Registers the core of this process and the gateway's way to its stores.</summary>
+public static class EmbeddedCore
+{
+    private const string JournalFile = "journal.db";
+
+    /// <summary>Adds both.</summary>
+    public static IServiceCollection AddEmbeddedCore(this IServiceCollection services, NodeOptions options)
+    {
+        services.AddCvmfsNixCore(ToCore(options));
+        return services.AddSingleton<IRepositoryGate, StoreGate>();
+    }
+
+    /// <summary>The core's options.</summary>
+    public static CoreOptions ToCore(NodeOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new CoreOptions
+        {
+            DataDirectory = options.Folders.Data,
+            KeysDirectory = options.Folders.Keys,
+            Site = options.Membership.Site,
+            Roles = options.Membership.Roles,
+            RemotingHost = options.Ports.Remoting.Host,
+            RemotingPort = options.Ports.Remoting.Port,
+            PublicHost = options.Ports.Remoting.IsLoopback ? null : options.Ports.PublicHost,
+            Seeds = options.Membership.Seeds,
+            Copies = options.Membership.Copies,
+            Journal = options.Journal.ConnectionString is { } connection
+                ? new JournalOptions.PostgreSql(connection, options.Journal.Init)
+                : new JournalOptions.Sqlite(Path.Combine(options.Folders.Data, JournalFile)),
+        };
+    }
+}

@@ -1,0 +1,46 @@
+using CvmfsNix.Cluster.Node.Options;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace CvmfsNix.Cluster.Node.Hosting;
+
+/// <summary>Where this node is reached, with real ports: known once the server has bound them.</summary>
+public sealed class NodeAddresses(PortOptions ports)
+{
+    private readonly Dictionary<Surface, ListenOptions> _bound = [];
+
+    /// <summary>Remembers what the server listens on; it writes the real port there.</summary>
+    public void Add(Surface surface, ListenOptions listen) => _bound[surface] = listen;
+
+    /// <summary>URL of a port without a slash at the end.</summary>
+    public string Url(Surface surface) => Url(surface, null);
+
+    /// <summary>Where a repository's folder is served.</summary>
+    /// <param name="repository">Fully qualified name.</param>
+    /// <param name="askedHost">The host (and port) the caller reached this node by; used when bound to every address.</param>
+    public string RepositoryUrl(string repository, string? askedHost) => $"{Url(Surface.Data, askedHost)}/cvmfs/{repository}";
+
+    /// <summary>Where object packs of a transaction are posted to.</summary>
+    /// <inheritdoc cref="RepositoryUrl"/>
+    public string UploadUrl(string repository, string transaction, string? askedHost) => $"{Url(Surface.Data, askedHost)}/upload/{repository}/{transaction}";
+
+    private string Url(Surface surface, string? askedHost)
+    {
+        BindAddress asked = surface switch
+        {
+            Surface.Data => ports.Http,
+            Surface.Control => ports.Grpc,
+            _ => ports.Management,
+        };
+        int port = _bound.TryGetValue(surface, out ListenOptions? listen) ? listen.IPEndPoint?.Port ?? asked.Port : asked.Port;
+        string host = asked.Host;
+        if (asked.IsAny)
+            host = HostOf(askedHost) ?? (asked.Host.Contains(':', StringComparison.Ordinal) ? "::1" : "127.0.0.1");
+        if (ports.PublicHost is not null && !asked.IsLoopback)
+            host = ports.PublicHost;
+        return "http://" + new BindAddress(host, port);
+    }
+
+    // Drops the port of an authority; null when there is no usable host.
+    private static string? HostOf(string? authority) =>
+        authority is not null && Uri.TryCreate("http://" + authority, UriKind.Absolute, out Uri? uri) ? uri.DnsSafeHost : null;
+}

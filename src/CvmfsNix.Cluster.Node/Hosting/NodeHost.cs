@@ -1,0 +1,155 @@
+using System.Net;
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Node.Access;
+using CvmfsNix.Cluster.Node.Control;
+using CvmfsNix.Cluster.Node.Data;
+using CvmfsNix.Cluster.Node.Gateway;
+using CvmfsNix.Cluster.Node.Management;
+using CvmfsNix.Cluster.Node.Options;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+
+namespace CvmfsNix.Cluster.Node.Hosting;
+
+/// <summary>Puts the node together: three ports, the gateway behind them, and the core it is given.</summary>
+public static class NodeHost
+{
+    private const int ReceivedMessageSizeMax = 16 << 20;
+    private const int RequestLineMax = 8 << 10;
+    private const int HeadersSizeMax = 32 << 10;
+    private const int ConnectionsMax = 20_000;
+    private const int StreamsPerConnectionMax = 256;
+    private static readonly TimeSpan ShutdownMax = TimeSpan.FromSeconds(5);
+
+    /// <summary>Builds the program's host; the caller runs and disposes it.</summary>
+    /// <param name="options">Checked options.</param>
+    /// <param name="folder">The data folder, held by this process.</param>
+    /// <param name="tokens">Who may write.</param>
+    /// <param name="output">Gets the READY line and nothing else.</param>
+    /// <param name="addCore">Registers <see cref="IPublishingCore"/> and <see cref="IRepositoryGate"/>.</param>
+    public static WebApplication Build(NodeOptions options, DataFolder folder, AccessTokens tokens, TextWriter output, Action<IServiceCollection> addCore)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(addCore);
+
+        // The empty builder reads no settings files and no environment: all configuration is ours.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "cvmfsnix-node", ContentRootPath = folder.Path });
+        AddLogging(builder.Logging, options.LogLevel);
+        var addresses = new NodeAddresses(options.Ports);
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options.Ports, addresses));
+        IServiceCollection services = builder.Services;
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownMax);
+        services.AddSingleton(options);
+        services.AddSingleton(options.Limits);
+        services.AddSingleton(folder);
+        services.AddSingleton(tokens);
+        services.AddSingleton(addresses);
+        services.AddSingleton(output);
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(_ => new FileSender(options.Limits.OpenFilesMax));
+        services.AddSingleton(provider => new RepositoryFolders(folder.Repositories, provider.GetRequiredService<FileSender>()));
+        services.AddSingleton(new DiskHeadroom(folder.Path, options.Limits));
+        services.AddSingleton<GatewaySessions>();
+        services.AddSingleton<PathStream>();
+        services.AddSingleton<PublishingGateway>();
+        services.AddSingleton<UploadEndpoint>();
+        services.AddSingleton<ManagementEndpoint>();
+        services.AddSingleton<PublishingService>();
+        services.AddSingleton<CallInterceptor>();
+        services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = ReceivedMessageSizeMax;
+            grpc.Interceptors.Add<CallInterceptor>();
+        });
+        addCore(services);
+        services.AddHostedService<SessionSweeper>();
+        services.AddHostedService<ReadyAnnouncer>();
+
+        WebApplication app = builder.Build();
+        Route(app);
+        return app;
+    }
+
+    private static void AddLogging(ILoggingBuilder logging, LogLevel level)
+    {
+        logging.SetMinimumLevel(level);
+        if (level > LogLevel.Debug)
+        {
+            // Their own Information tells every request.
+            logging.AddFilter("Microsoft", LogLevel.Warning);
+            logging.AddFilter("Grpc", LogLevel.Warning);
+        }
+
+        logging.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            console.ColorBehavior = LoggerColorBehavior.Disabled;
+        });
+        logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+    }
+
+    private static void Listen(KestrelServerOptions kestrel, PortOptions ports, NodeAddresses addresses)
+    {
+        kestrel.AddServerHeader = false;
+        KestrelServerLimits limits = kestrel.Limits;
+        limits.MaxConcurrentConnections = ConnectionsMax;
+        limits.MaxRequestLineSize = RequestLineMax;
+        limits.MaxRequestHeadersTotalSize = HeadersSizeMax;
+        limits.MaxRequestBodySize = 1 << 20; // uploads and streams lift it for themselves
+        limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
+        limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
+        limits.Http2.MaxStreamsPerConnection = StreamsPerConnectionMax;
+        limits.Http2.InitialConnectionWindowSize = 4 << 20;
+        limits.Http2.InitialStreamWindowSize = 2 << 20;
+
+        // Stock clients understand status lines of HTTP/1 only.
+        Listen(Surface.Data, ports.Http, HttpProtocols.Http1);
+        Listen(Surface.Control, ports.Grpc, HttpProtocols.Http2);
+        Listen(Surface.Management, ports.Management, HttpProtocols.Http1);
+
+        void Listen(Surface surface, BindAddress address, HttpProtocols protocols)
+        {
+            IPEndPoint endPoint = address.Resolve();
+            kestrel.Listen(endPoint, listen =>
+            {
+                listen.Protocols = protocols;
+                listen.Use(next => connection =>
+                {
+                    connection.Features.Set(new SurfaceFeature(surface));
+                    return next(connection);
+                });
+                addresses.Add(surface, listen);
+            });
+        }
+    }
+
+    private static void Route(WebApplication app)
+    {
+        var folders = app.Services.GetRequiredService<RepositoryFolders>();
+        var uploads = app.Services.GetRequiredService<UploadEndpoint>();
+        var management = app.Services.GetRequiredService<ManagementEndpoint>();
+        app.MapWhen(context => Of(context) == Surface.Data, branch => branch.Run(context =>
+        {
+            DataPath path = DataPath.Parse(context.Request.Path.Value ?? "");
+            return path.Kind == DataPathKind.Upload ? uploads.ReceiveAsync(context, path) : folders.ServeAsync(context, path);
+        }));
+        app.MapWhen(context => Of(context) == Surface.Management, branch => branch.Run(management.ServeAsync));
+        app.MapWhen(context => Of(context) == Surface.Control, branch =>
+        {
+            branch.UseRouting();
+            branch.UseEndpoints(endpoints => endpoints.MapGrpcService<PublishingService>());
+        });
+
+        static Surface? Of(HttpContext context) => context.Features.Get<SurfaceFeature>()?.Surface;
+    }
+}
