@@ -1,0 +1,161 @@
+using System.Collections;
+using CvmfsNix.Cluster.Node.Options;
+using CvmfsNix.Cluster.Tests.Node.Hosting;
+using Microsoft.Extensions.Logging;
+using Xunit;
+
+namespace CvmfsNix.Cluster.Tests.Node.Options;
+
+public sealed class NodeOptionsBinderTests
+{
+    private static readonly Hashtable NoEnvironment = [];
+
+    [Fact]
+    public void Without_anything_said_the_node_is_embedded_and_on_loopback()
+    {
+        NodeOptions options = Bound([]);
+
+        Assert.Equal(["core", "stratum0"], options.Membership.Roles);
+        Assert.Equal(Path.GetFullPath("cvmfsnix-data"), options.Folders.Data);
+        Assert.Equal(Path.Combine(options.Folders.Data, "keys"), options.Folders.Keys);
+        Assert.Equal("127.0.0.1:8000 127.0.0.1:9110 127.0.0.1:8558 127.0.0.1:8110", $"{options.Ports.Http} {options.Ports.Grpc} {options.Ports.Management} {options.Ports.Remoting}");
+        Assert.Null(options.Journal.ConnectionString);
+        Assert.Equal((1, "default"), (options.Membership.Copies, options.Membership.Site));
+        Assert.Null(options.Access.TokenFile);
+    }
+
+    [Fact]
+    public void A_switch_beats_the_environment_and_the_environment_beats_the_file()
+    {
+        using var folder = new TestFolder();
+        string file = folder.Write("node.json", """{ "site": "from-file", "http": "127.0.0.1:1", "logLevel": "debug", /* a comment */ }""");
+        var environment = new Hashtable { ["CVMFSNIX__SITE"] = "from-environment", ["CVMFSNIX__HTTP"] = "127.0.0.1:2", ["CVMFSNIX__GRPC"] = "", ["OTHER__SITE"] = "x" };
+
+        NodeOptions options = Bound(["--config", file, "--http=127.0.0.1:3"], environment);
+
+        Assert.Equal(("127.0.0.1:3", "from-environment", LogLevel.Debug, 9110), (options.Ports.Http.ToString(), options.Membership.Site, options.LogLevel, options.Ports.Grpc.Port));
+    }
+
+    [Fact]
+    public void All_mistakes_of_all_sources_are_told_at_once()
+    {
+        using var folder = new TestFolder();
+        string file = folder.Write("node.json", """{ "sitee": "x", "copies": {}, "config": "other.json" }""");
+        var environment = new Hashtable { ["CVMFSNIX__MANAGMENT"] = "127.0.0.1:1" };
+
+        IReadOnlyList<string> mistakes = Mistakes(["--config", file, "--htttp", "1:2", "--grpc", "nonsense", "stray", "--roles", "core,stratum0,boss"], environment);
+
+        Assert.Contains(mistakes, m => m.Contains("--htttp") && m.Contains("did you mean --http?"));
+        Assert.Contains(mistakes, m => m.Contains("CVMFSNIX__MANAGMENT") && m.Contains("did you mean CVMFSNIX__MANAGEMENT?"));
+        Assert.Contains(mistakes, m => m.Contains("\"sitee\"") && m.Contains("did you mean \"site\"?"));
+        Assert.Contains(mistakes, m => m.Contains("\"copies\"") && m.Contains("must be"));
+        Assert.Contains(mistakes, m => m.Contains("cannot name another one"));
+        Assert.Contains(mistakes, m => m.Contains("--grpc") && m.Contains("HOST:PORT"));
+        Assert.Contains(mistakes, m => m.Contains("stray"));
+        Assert.Contains(mistakes, m => m.Contains("boss"));
+        Assert.Equal(8, mistakes.Count);
+    }
+
+    [Theory]
+    [InlineData("not in this version", "--roles", "stratum1")]
+    [InlineData("not in this version", "--roles", "stratum1", "--core", "http://127.0.0.1:9111")]
+    [InlineData("not in this version", "--roles", "core")]
+    [InlineData("stratum1 only", "--core", "http://127.0.0.1:9111")]
+    [InlineData("stratum1 only", "--replica-id", "x")]
+    [InlineData("go together", "--roles", "stratum1", "--follow", "http://a")]
+    [InlineData("no repository name", "--roles", "stratum1", "--repo", "a b")]
+    [InlineData("stands alone", "--roles", "core,stratum1")]
+    [InlineData("goes with core", "--roles", "stratum0")]
+    [InlineData("needs a value", "--data")]
+    [InlineData("needs a value", "--data", "--insecure")]
+    [InlineData("more than once", "--site", "a", "--site", "b")]
+    [InlineData("same address", "--http", "127.0.0.1:8001", "--grpc", "127.0.0.1:8001")]
+    [InlineData("cannot keep 2 copies", "--copies", "2")]
+    [InlineData("whole number", "--copies", "0")]
+    [InlineData("no site name", "--site", "a b")]
+    [InlineData("log-level", "--log-level", "loud")]
+    [InlineData("neither true nor false", "--insecure=maybe")]
+    [InlineData("does not exist", "--token-file", "/nonexistent/tokens")]
+    [InlineData("does not exist", "--config", "/nonexistent/node.json")]
+    [InlineData("cannot share a SQLite journal", "--seed", "127.0.0.1:8111")]
+    [InlineData("no remoting address", "--seed", "127.0.0.1", "--journal", "Host=h")]
+    [InlineData("neither sqlite", "--journal", "mysql")]
+    [InlineData("with a Host", "--journal", "Database=x")]
+    [InlineData("holds a password", "--journal", "Host=h;Password=secret")]
+    [InlineData("--public-host", "--remoting", "0.0.0.0:8110", "--insecure")]
+    public void What_cannot_be_is_refused_with_the_reason(string reason, params string[] arguments) =>
+        Assert.Contains(Mistakes(arguments), m => m.Contains(reason));
+
+    [Theory]
+    [InlineData("0.0.0.0:8000", true)]
+    [InlineData("[::]:8000", true)]
+    [InlineData("10.0.0.1:8000", true)]
+    [InlineData("example.org:8000", true)]
+    [InlineData("localhost:8000", false)]
+    [InlineData("127.8.9.1:8000", false)]
+    [InlineData("[::1]:8000", false)]
+    public void Binding_to_more_than_loopback_needs_tokens_or_an_aloud_word(string address, bool refused)
+    {
+        Assert.Equal(refused, NodeOptionsBinder.Bind(["--http", address], NoEnvironment, out _) is null);
+        Assert.NotNull(NodeOptionsBinder.Bind(["--http", address, "--insecure"], NoEnvironment, out _));
+    }
+
+    [Fact]
+    public void A_password_is_never_repeated_in_a_mistake()
+    {
+        Assert.DoesNotContain(Mistakes(["--journal", "Host=h;Password=hunter22"]), m => m.Contains("hunter22"));
+        Assert.DoesNotContain(Mistakes(["--journal", "Hots=h;Password=hunter22"]), m => m.Contains("hunter22"));
+        Assert.NotNull(NodeOptionsBinder.Bind([], new Hashtable { ["CVMFSNIX__JOURNAL"] = "Host=h;Password=hunter22" }, out _));
+    }
+
+    [Fact]
+    public void A_cluster_keeps_two_copies_unless_told_otherwise()
+    {
+        NodeOptions options = Bound(["--journal", "Host=127.0.0.1;Database=d", "--seed", "127.0.0.1:8111,127.0.0.1:8112", "--journal-init"]);
+
+        Assert.Equal(2, options.Membership.Copies);
+        Assert.Equal(["127.0.0.1:8111", "127.0.0.1:8112"], options.Membership.Seeds);
+        Assert.True(options.Journal.Init);
+        Assert.DoesNotContain("Host", options.Journal.ToString());
+    }
+
+    [Fact]
+    public void Every_sample_file_binds()
+    {
+        string samples = Path.Combine(RepositoryRoot(), "cluster-config");
+        string[] files = Directory.GetFiles(samples, "*.json");
+        Assert.NotEmpty(files);
+        foreach (string file in files)
+        {
+            Assert.True(NodeOptionsBinder.Bind(["--config", file], NoEnvironment, out IReadOnlyList<string> mistakes) is not null, $"{file}: {string.Join("; ", mistakes)}");
+        }
+    }
+
+    [Fact]
+    public void The_help_text_names_every_setting()
+    {
+        string help = HelpText.Write();
+        Assert.All(NodeSwitches.All, s => Assert.Contains("--" + s.Name, help));
+    }
+
+    private static string RepositoryRoot()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "CvmfsNix.Cluster.sln")))
+            folder = Path.GetDirectoryName(folder);
+        return folder ?? throw new InvalidOperationException("The solution is not above the test program.");
+    }
+
+    private static NodeOptions Bound(string[] arguments, IDictionary? environment = null)
+    {
+        NodeOptions? options = NodeOptionsBinder.Bind(arguments, environment ?? NoEnvironment, out IReadOnlyList<string> mistakes);
+        Assert.Empty(mistakes);
+        return options!;
+    }
+
+    private static IReadOnlyList<string> Mistakes(string[] arguments, IDictionary? environment = null)
+    {
+        Assert.Null(NodeOptionsBinder.Bind(arguments, environment ?? NoEnvironment, out IReadOnlyList<string> mistakes));
+        return mistakes;
+    }
+}
