@@ -244,7 +244,8 @@ internal sealed class CatalogTable
         var target = type == EntryType.Symlink ? row.Bytes(10).ToArray() : [];
         var size = type == EntryType.Symlink ? target.Length : row.Integer(4);
         if (size < 0) throw Bad($"its size is {size}");
-        ReadOnlyMemory<byte>? xattrs = row.IsNull(13) ? null : row.Bytes(13).ToArray();
+        // The cast matters: a null array would become an empty, not an absent, value.
+        var xattrs = row.IsNull(13) ? (ReadOnlyMemory<byte>?)null : row.Bytes(13).ToArray();
         if (xattrs is { IsEmpty: true }) throw Bad("its extended attributes are an empty blob");
         return new CatalogEntry
         {

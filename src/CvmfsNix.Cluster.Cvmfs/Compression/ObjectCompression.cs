@@ -10,6 +10,12 @@ public static class ObjectCompression
     // The platform's compressor writes nothing at all for empty input, which readers of the format refuse.
     private static readonly byte[] EmptyObject = [0x78, 0x9c, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01];
 
+    /// <summary>
+    /// Longest data for <see cref="CompressClassic"/>. The library behind it looks every 8192 symbols whether to begin a new block, which classic zlib does not;
+    /// below that number it cannot differ.
+    /// </summary>
+    public const int ClassicBytesMax = 8191;
+
     /// <summary>Stored form of empty content: the eight bytes <c>789c030000000001</c>.</summary>
     public static ReadOnlySpan<byte> Empty => EmptyObject;
 
@@ -26,9 +32,11 @@ public static class ObjectCompression
     /// The bytes classic zlib makes at level 6. Certificates and metainfo must be stored so: a stock Stratum 1 compresses them again
     /// with its own zlib and stores the result under the original name, so other bytes make the replica unusable.
     /// </summary>
+    /// <exception cref="ArgumentException">More than <see cref="ClassicBytesMax"/> bytes.</exception>
     public static byte[] CompressClassic(ReadOnlySpan<byte> data)
     {
         if (data.IsEmpty) return [.. EmptyObject];
+        if (data.Length > ClassicBytesMax) throw new ArgumentException($"{data.Length} bytes are more than the {ClassicBytesMax} that certainly come out as classic zlib makes them; shorten the certificate or metainfo.", nameof(data));
         using var stored = new MemoryStream();
         using (var zlib = new ZOutputStream(stored, 6)) zlib.Write(data);
         return stored.ToArray();
@@ -63,11 +71,12 @@ public static class ObjectCompression
     /// <exception cref="ObjectCorruptException">Broken stream, or content longer than <paramref name="maxBytes"/>.</exception>
     public static unsafe byte[] Decompress(ReadOnlySpan<byte> stored, long maxBytes)
     {
+        if (stored.IsEmpty) throw new ObjectCorruptException(null, "it has no bytes");
         using var content = new MemoryStream();
         fixed (byte* start = stored)
         {
             using var source = new UnmanagedMemoryStream(start, stored.Length);
-            using var inflater = OpenDecompressor(stored.IsEmpty ? Stream.Null : source, CompressionAlgorithm.Zlib);
+            using var inflater = OpenDecompressor(source, CompressionAlgorithm.Zlib);
             var buffer = new byte[16 * 1024];
             int count;
             while ((count = inflater.Read(buffer)) > 0)
