@@ -228,6 +228,7 @@ public sealed class CatalogWriter : IDisposable
         var pages = Pragma("page_count");
         var rowidMax = Scalar("SELECT coalesce(max(rowid), 0) FROM catalog");
         if (Pragma("freelist_count") * 5 <= pages && (rowidMax - _statistics.Self.Entries) * 4 <= rowidMax) return false;
+        MakeRowidsDense();
         _database.Execute("VACUUM");
         return true;
     }
@@ -346,6 +347,27 @@ public sealed class CatalogWriter : IDisposable
     {
         using var statement = _database.Rent("DELETE FROM chunks WHERE md5path_1=?1 AND md5path_2=?2");
         statement.Integer(1, key.High).Integer(2, key.Low).Run();
+    }
+
+    // SQLite keeps rowids when it rebuilds a file. Going up, a row's new number is never above its old one, so it is always free.
+    private void MakeRowidsDense()
+    {
+        var rowids = new List<long>();
+        using (var all = _database.Prepare("SELECT rowid FROM catalog ORDER BY rowid"))
+        {
+            while (all.Step()) rowids.Add(all.Integer(0));
+        }
+
+        _database.Execute("BEGIN");
+        using (var move = _database.Prepare("UPDATE catalog SET rowid=?2 WHERE rowid=?1"))
+        {
+            for (var i = 0; i < rowids.Count; i++)
+            {
+                if (rowids[i] != i + 1) move.Integer(1, rowids[i]).Integer(2, i + 1).Run();
+            }
+        }
+
+        _database.Execute("COMMIT");
     }
 
     private void SaveAlone()
