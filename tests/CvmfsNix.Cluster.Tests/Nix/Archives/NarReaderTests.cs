@@ -86,7 +86,7 @@ public sealed class NarReaderTests
             try
             {
                 List<string> read = await NarTree.ReadAsync(new MemoryStream(changed), Token);
-                Assert.True(right.Count == read.Count && right.Zip(read).Count(pair => pair.First != pair.Second) == 1, $"byte {i}");
+                Assert.True(right.Count == read.Count && right.Zip(read, (a, b) => a != b).Count(differs => differs) == 1, $"byte {i}");
             }
             catch (NarFormatException)
             {
