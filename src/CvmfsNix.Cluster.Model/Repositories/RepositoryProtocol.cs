@@ -1,0 +1,63 @@
+using CvmfsNix.Cluster.Model.Ids;
+
+namespace CvmfsNix.Cluster.Model.Repositories;
+
+/// <summary>What the leader and the writers are asked and answer.</summary>
+public static class RepositoryProtocol
+{
+    /// <summary>Creates a repository.</summary>
+    public sealed record CreateRepository(RepositoryDefinitionRequest Definition);
+
+    /// <summary>The parts of a definition that are asked for; keys add the rest.</summary>
+    public sealed record RepositoryDefinitionRequest(RepositoryId Repository, string StoreDirectory, string HashAlgorithm);
+
+    /// <summary>The repository has its first revision.</summary>
+    public sealed record CreatedRepository(WriterStatus Status);
+
+    /// <summary>Not done.</summary>
+    /// <param name="Code">Stable name.</param>
+    /// <param name="Message">One sentence.</param>
+    /// <param name="What">What it is about.</param>
+    /// <param name="Hint">What to do.</param>
+    public sealed record Failed(string Code, string Message, string What, string Hint);
+
+    /// <summary>Asks the leader for its epoch and all writers' numbers.</summary>
+    public sealed record GetLeaderStatus;
+
+    /// <summary>The leader's answer.</summary>
+    public sealed record LeaderStatus(ulong Epoch, string Node, IReadOnlyList<WriterStatus> Writers)
+    {
+        public bool Equals(LeaderStatus? other) => other is not null && Epoch == other.Epoch && Node == other.Node && Writers.SequenceEqual(other.Writers);
+
+        public override int GetHashCode() => HashCode.Combine(Epoch, Node, Writers.Count);
+    }
+
+    /// <summary>A writer's numbers.</summary>
+    /// <param name="Repository">The repository.</param>
+    /// <param name="SequenceNumber">Its last event in the journal.</param>
+    /// <param name="Revision">Current revision; 0 before creation.</param>
+    /// <param name="RootHash">Its root hash.</param>
+    /// <param name="PublishedAt">Its manifest time.</param>
+    /// <param name="Paths">Live store paths.</param>
+    /// <param name="WhitelistExpiresAt">End of the whitelist's validity.</param>
+    /// <param name="Queued">Waiting transactions.</param>
+    /// <param name="InFlight">Transactions of the running commit.</param>
+    /// <param name="Problem">Why it takes nothing; empty when it works.</param>
+    public sealed record WriterStatus(
+        RepositoryId Repository,
+        long SequenceNumber,
+        ulong Revision,
+        string RootHash,
+        DateTimeOffset PublishedAt,
+        long Paths,
+        DateTimeOffset WhitelistExpiresAt,
+        int Queued,
+        int InFlight,
+        string Problem);
+
+    /// <summary>Told to all store keepers: the journal of a repository reaches this far.</summary>
+    public sealed record HeadMoved(RepositoryId Repository, long SequenceNumber, ulong Revision);
+
+    /// <summary>Told to all nodes: the list of repositories changed.</summary>
+    public sealed record RegistryChanged(long SequenceNumber);
+}
