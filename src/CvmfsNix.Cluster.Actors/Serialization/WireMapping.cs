@@ -165,11 +165,19 @@ internal static class WireMapping
             group.Objects.AddRange(o.Objects.Select(n => n.ToString()));
             return group;
         }));
+        wire.Settled.AddRange(s.SettledAt.Select(g =>
+        {
+            var group = new Wire.SettledTransactions { At = Ticks(g.At) };
+            group.Ids.AddRange(g.Ids.Select(Id));
+            return group;
+        }));
         return wire;
     }
 
     public static RepositoryState FromWire(Wire.RepositorySnapshot s) => RepositoryState.Empty with
     {
+        Settled = [.. s.Settled.SelectMany(g => g.Ids).Select(Id)],
+        SettledAt = [.. s.Settled.Select(g => new SettledTransactions(Time(g.At), [.. g.Ids.Select(Id)]))],
         Definition = s.Definition is { } d ? FromWire(d) : null,
         Head = s.Head is { } head ? FromWire(head) : null,
         PreviousHead = s.PreviousHead is { } previous ? FromWire(previous) : null,

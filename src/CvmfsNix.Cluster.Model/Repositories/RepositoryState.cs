@@ -17,6 +17,14 @@ public sealed record SupersededObjects(DateTimeOffset At, IReadOnlyList<ObjectNa
     public override int GetHashCode() => HashCode.Combine(At, Objects.Count);
 }
 
+/// <summary>Transactions whose confirmations were written down together.</summary>
+public sealed record SettledTransactions(DateTimeOffset At, IReadOnlyList<TransactionId> Ids)
+{
+    public bool Equals(SettledTransactions? other) => other is not null && At == other.At && Ids.SequenceEqual(other.Ids);
+
+    public override int GetHashCode() => HashCode.Combine(At, Ids.Count);
+}
+
 /// <summary>
 /// A repository as its writer knows it: a function of the events and of nothing else, so that a replay gives what a live writer had.
 /// The path index is not part of it; it lies in the stores.
@@ -47,6 +55,18 @@ public sealed record RepositoryState
     /// <summary>Decided transactions whose ledgers have not confirmed yet.</summary>
     public ImmutableDictionary<TransactionId, TransactionOutcome> Unsettled { get; init; } = ImmutableDictionary<TransactionId, TransactionOutcome>.Empty;
 
+    /// <summary>
+    /// Transactions whose ledgers confirmed lately. An offer that was overtaken by its confirmation must not be decided again; after
+    /// <see cref="SettledMemory"/> none can be on its way any more.
+    /// </summary>
+    public ImmutableHashSet<TransactionId> Settled { get; init; } = [];
+
+    /// <summary>The same by time, oldest first.</summary>
+    public ImmutableList<SettledTransactions> SettledAt { get; init; } = [];
+
+    /// <summary>How long a confirmed transaction is remembered, by the time of events.</summary>
+    public static readonly TimeSpan SettledMemory = TimeSpan.FromMinutes(1);
+
     /// <summary>Latest generation of every profile.</summary>
     public ImmutableSortedDictionary<string, ProfileGenerationRecord> Profiles { get; init; } =
         ImmutableSortedDictionary.Create<string, ProfileGenerationRecord>(StringComparer.Ordinal);
@@ -64,15 +84,14 @@ public sealed record RepositoryState
             WhitelistExpiresAt = e.WhitelistExpiresAt,
         },
         LeaderStarted e => this with { Epoch = e.Epoch, Leader = e.Node },
-        RevisionCommitted e when Head is { } head && e.Revision.Head.Revision == head.Revision + 1 => this with
+        RevisionCommitted e when Head is { } head && e.Revision.Head.Revision == head.Revision + 1 => Decide(e.Outcomes, e.Settled, e.At) with
         {
             Head = e.Revision.Head,
             PreviousHead = head,
-            Unsettled = Decide(e.Outcomes, e.Settled),
             Profiles = Profiles.SetItems(e.Revision.Profiles.Select(p => KeyValuePair.Create(p.Name, p))),
             Superseded = e.Revision.Superseded.Count == 0 ? Superseded : Superseded.Add(new SupersededObjects(e.At, e.Revision.Superseded)),
         },
-        TransactionsDecided e => this with { Unsettled = Decide(e.Outcomes, e.Settled) },
+        TransactionsDecided e => Decide(e.Outcomes, e.Settled, e.At),
         WhitelistRenewed e => this with { WhitelistExpiresAt = e.ExpiresAt },
         Collected e => this with { Superseded = Without(e.Objects) },
         _ => throw new UnreachableException($"The repository {Definition?.Repository} at revision {Head?.Revision ?? 0} has no rule for the event {@event}."),
@@ -108,8 +127,29 @@ public sealed record RepositoryState
         return kept;
     }
 
-    private ImmutableDictionary<TransactionId, TransactionOutcome> Decide(IReadOnlyList<TransactionOutcome> outcomes, IReadOnlyList<TransactionId> settled) =>
-        Unsettled.RemoveRange(settled).SetItems(outcomes.Select(o => KeyValuePair.Create(o.Id, o)));
+    private RepositoryState Decide(IReadOnlyList<TransactionOutcome> outcomes, IReadOnlyList<TransactionId> settled, DateTimeOffset at)
+    {
+        var known = Settled.ToBuilder();
+        var groups = SettledAt;
+        while (groups.Count > 0 && groups[0].At + SettledMemory < at)
+        {
+            known.ExceptWith(groups[0].Ids);
+            groups = groups.RemoveAt(0);
+        }
+
+        if (settled.Count > 0)
+        {
+            known.UnionWith(settled);
+            groups = groups.Add(new SettledTransactions(at, settled));
+        }
+
+        return this with
+        {
+            Unsettled = Unsettled.RemoveRange(settled).SetItems(outcomes.Select(o => KeyValuePair.Create(o.Id, o))),
+            Settled = known.ToImmutable(),
+            SettledAt = groups,
+        };
+    }
 
     private ImmutableList<SupersededObjects> Without(IReadOnlyList<ObjectName> collected)
     {

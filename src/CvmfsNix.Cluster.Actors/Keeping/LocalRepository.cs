@@ -1,0 +1,146 @@
+using CvmfsNix.Cluster.Actors.Journal;
+using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Model.Repositories;
+
+namespace CvmfsNix.Cluster.Actors.Keeping;
+
+/// <summary>
+/// A repository on this node: its store, and how far it follows the journal. Shared by the keeper, the writer and the gateway; thread-safe.
+/// </summary>
+internal sealed class LocalRepository(RepositoryDefinition definition, IRepositoryBackend backend, IJournalReader journal) : IAsyncDisposable
+{
+    private readonly SemaphoreSlim _catchUp = new(1, 1);
+    private readonly SemaphoreSlim _writer = new(1, 1);
+    private readonly Lock _gate = new();
+    private readonly List<(ulong Revision, TaskCompletionSource Done)> _waiters = [];
+    private ulong _revision = backend.ServedRevision;
+    private long _seen = backend.AppliedSequence;
+
+    public RepositoryDefinition Definition => definition;
+
+    public IRepositoryBackend Backend => backend;
+
+    /// <summary>One writer at a time uses the store's working catalogs, also when the one before was stopped in the middle of its work.</summary>
+    public SemaphoreSlim WriterGate => _writer;
+
+    /// <summary>The revision served here.</summary>
+    public ulong Revision
+    {
+        get
+        {
+            lock (_gate)
+                return _revision;
+        }
+    }
+
+    /// <summary>The last event of the journal that was applied or passed over.</summary>
+    public long SeenSequence => Interlocked.Read(ref _seen);
+
+    /// <summary>Why the last attempt to follow the journal failed; null when it went well.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>True once the store reached the end of the journal for the first time since the start.</summary>
+    public bool CaughtUp { get; private set; }
+
+    /// <summary>Applies everything the journal holds beyond what this store has, in order.</summary>
+    public async Task CatchUpAsync(CancellationToken ct)
+    {
+        await _catchUp.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            if (!CaughtUp)
+                await ReindexAsync(ct).ConfigureAwait(false);
+            await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), SeenSequence + 1, ct).ConfigureAwait(false))
+            {
+                var repositoryEvent = (IRepositoryEvent)@event;
+                await backend.ApplyAsync(sequenceNumber, repositoryEvent, ct).ConfigureAwait(false);
+                Advance(sequenceNumber, RevisionOf(repositoryEvent)?.Head.Revision);
+            }
+
+            Problem = null;
+            CaughtUp = true;
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            Problem = e.Message;
+            throw;
+        }
+        finally
+        {
+            _catchUp.Release();
+        }
+    }
+
+    /// <summary>Completes when at least this revision is served here.</summary>
+    public Task WaitForRevisionAsync(ulong revision, CancellationToken ct)
+    {
+        TaskCompletionSource done;
+        lock (_gate)
+        {
+            if (_revision >= revision)
+                return Task.CompletedTask;
+            done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiters.Add((revision, done));
+        }
+
+        return WaitAsync(done, ct);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await backend.DisposeAsync().ConfigureAwait(false);
+        _catchUp.Dispose();
+        _writer.Dispose();
+    }
+
+    private async Task WaitAsync(TaskCompletionSource done, CancellationToken ct)
+    {
+        try
+        {
+            await done.Task.WaitAsync(ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            lock (_gate)
+                _waiters.RemoveAll(w => w.Done == done);
+        }
+    }
+
+    // A lost index is rebuilt from the journal: revisions that were applied before the loss, not yet indexed again.
+    private async Task ReindexAsync(CancellationToken ct)
+    {
+        ulong indexed = backend.IndexedRevision;
+        if (indexed >= Revision)
+            return;
+        await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), 1, ct).ConfigureAwait(false))
+        {
+            if (sequenceNumber > SeenSequence)
+                break;
+            if (RevisionOf((IRepositoryEvent)@event) is { } revision && revision.Head.Revision > indexed)
+                await backend.ReindexAsync(revision, ct).ConfigureAwait(false);
+        }
+    }
+
+    private void Advance(long sequenceNumber, ulong? revision)
+    {
+        Interlocked.Exchange(ref _seen, sequenceNumber);
+        if (revision is not { } reached)
+            return;
+        List<TaskCompletionSource> done;
+        lock (_gate)
+        {
+            _revision = reached;
+            done = [.. _waiters.Where(w => w.Revision <= reached).Select(w => w.Done)];
+        }
+
+        foreach (var waiter in done)
+            waiter.TrySetResult();
+    }
+
+    private static Revision? RevisionOf(IRepositoryEvent @event) => @event switch
+    {
+        RepositoryCreated e => e.Initial,
+        RevisionCommitted e => e.Revision,
+        _ => null,
+    };
+}

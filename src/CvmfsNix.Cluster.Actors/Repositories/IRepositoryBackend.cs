@@ -1,0 +1,60 @@
+using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Transactions;
+
+namespace CvmfsNix.Cluster.Actors.Repositories;
+
+/// <summary>A decided batch whose every object is durable: one outcome per transaction in the order given, and the revision to append, if anything is new.</summary>
+internal sealed record PreparedBatch(IReadOnlyList<TransactionOutcome> Outcomes, Revision? Revision);
+
+/// <summary>A whitelist and the end of its validity.</summary>
+internal sealed record FreshWhitelist(ReadOnlyMemory<byte> Bytes, DateTimeOffset ExpiresAt);
+
+/// <summary>
+/// One repository's store on this node, in the model's terms. The writer's calls come one at a time, the keeper's too; the two may overlap.
+/// </summary>
+internal interface IRepositoryBackend : IAsyncDisposable
+{
+    /// <summary>Sequence number of the last event this store has applied; 0 = none.</summary>
+    long AppliedSequence { get; }
+
+    /// <summary>The revision the named files show; 0 = none.</summary>
+    ulong ServedRevision { get; }
+
+    /// <summary>The last revision the path index holds.</summary>
+    ulong IndexedRevision { get; }
+
+    /// <summary>Null when this node holds the repository's signing key, else what is missing and what to do.</summary>
+    string? KeyProblem();
+
+    /// <summary>The empty first revision, durable.</summary>
+    Task<Revision> PrepareInitialAsync(DateTimeOffset now, CancellationToken ct);
+
+    /// <summary>Signs a whitelist; null when the master key is not on this node.</summary>
+    FreshWhitelist? SignWhitelist(DateTimeOffset now);
+
+    /// <summary>Decides a batch and makes the next revision of it, durable but not yet history.</summary>
+    Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct);
+
+    /// <summary>The prepared revision became history.</summary>
+    Task AdoptAsync(Revision revision, CancellationToken ct);
+
+    /// <summary>What was prepared is not history: the next batch starts from the head's catalogs.</summary>
+    Task DiscardAsync(CancellationToken ct);
+
+    /// <summary>Serves an event. Idempotent; in journal order. Events that change no files are only passed over.</summary>
+    Task ApplyAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct);
+
+    /// <summary>Brings the path index up to a revision that was applied before.</summary>
+    Task ReindexAsync(Revision revision, CancellationToken ct);
+}
+
+/// <summary>Opens the stores of this node.</summary>
+internal interface IRepositoryBackends
+{
+    /// <summary>Opens or creates the store of a repository.</summary>
+    Task<IRepositoryBackend> OpenAsync(RepositoryDefinition definition, CancellationToken ct);
+
+    /// <summary>Makes or finds the keys of a repository that is to be created, and completes its definition.</summary>
+    /// <exception cref="ArgumentException">The request asks for something that does not exist.</exception>
+    Task<RepositoryDefinition> DefineAsync(RepositoryProtocol.RepositoryDefinitionRequest request, DateTimeOffset now, CancellationToken ct);
+}
