@@ -1,15 +1,132 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Cluster.Hosting;
+using Akka.Hosting;
+using Akka.Pattern;
+using Akka.Serialization;
+using CvmfsNix.Cluster.Actors.Gateway;
+using CvmfsNix.Cluster.Actors.Journal;
+using CvmfsNix.Cluster.Actors.Keeping;
+using CvmfsNix.Cluster.Actors.Leadership;
+using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Actors.Serialization;
+using CvmfsNix.Cluster.Actors.Transactions;
+using CvmfsNix.Cluster.Model.Transactions;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace CvmfsNix.Cluster.Actors.Hosting;
 
 /// <summary>Registers the actor system of a core node.</summary>
 public static class CoreHosting
 {
+    /// <summary>Name of the actor system; part of every remoting address.</summary>
+    public const string SystemName = "cvmfsnix";
+
+    /// <summary>Cluster role of nodes that run ledgers and may lead.</summary>
+    public const string CoreRole = "core";
+
+    /// <summary>Cluster role of nodes that hold a full store.</summary>
+    public const string Stratum0Role = "stratum0";
+
     /// <summary>Adds the actor system <c>cvmfsnix</c> as a hosted service, and <see cref="IPublishingCore"/> over it.</summary>
+    /// <exception cref="ArgumentException">The options contradict each other; the message names all mistakes.</exception>
     public static IServiceCollection AddCvmfsNixCore(this IServiceCollection services, CoreOptions options)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(options);
-        return services.AddSingleton(options);
+        Validate(options);
+        services.AddSingleton(options);
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<IRepositoryBackends>(_ => new StoreBackends(options));
+        services.AddSingleton<LocalRepositories>();
+        services.AddSingleton<PublishingCore>();
+        services.AddSingleton<IPublishingCore>(sp => sp.GetRequiredService<PublishingCore>());
+        services.AddAkka(SystemName, (builder, provider) => Configure(builder, provider, options));
+        services.AddHostedService<ReadinessMonitor>();
+        return services;
     }
+
+    private static void Validate(CoreOptions options)
+    {
+        var mistakes = new List<string>();
+        if (!options.Roles.Contains(CoreRole) || !options.Roles.Contains(Stratum0Role))
+            mistakes.Add($"the roles are {string.Join(',', options.Roles)}, but a node of this version is both {CoreRole} and {Stratum0Role}");
+        if (options.Journal is JournalOptions.Sqlite && options.Seeds.Count > 0)
+            mistakes.Add("a SQLite journal is for one process; with seeds the nodes share a PostgreSQL database");
+        if (options.Journal is not JournalOptions.Sqlite)
+            mistakes.Add("the journal must be SQLite in this version");
+        if (options.Copies != 1 && options.Seeds.Count == 0)
+            mistakes.Add($"{options.Copies} copies cannot be kept by a cluster of one node");
+        if (options.BatchMembersMax < 1 || options.QueueMax < 1 || options.SnapshotEvery < 1)
+            mistakes.Add("BatchMembersMax, QueueMax and SnapshotEvery are at least 1");
+        if (mistakes.Count > 0)
+            throw new ArgumentException($"These options cannot be used: {string.Join("; ", mistakes)}.", nameof(options));
+    }
+
+    private static void Configure(AkkaConfigurationBuilder builder, IServiceProvider provider, CoreOptions options)
+    {
+        if (options.Journal is JournalOptions.Sqlite sqlite)
+            SqliteJournal.Prepare(sqlite.File);
+        var clock = provider.GetRequiredService<TimeProvider>();
+        var local = provider.GetRequiredService<LocalRepositories>();
+        builder
+            .ConfigureLoggers(loggers =>
+            {
+                loggers.ClearLoggers();
+                loggers.LogLevel = Akka.Event.LogLevel.WarningLevel;
+                loggers.AddLoggerFactory();
+            })
+            .AddHocon(ClusterConfiguration.Build(options), HoconAddMode.Prepend)
+            .WithCustomSerializer("cvmfsnix", ClusterSerializer.Types, system => new ClusterSerializer(system))
+            .WithDistributedPubSub(CoreRole)
+            .WithShardRegion<TransactionLedger>(
+                "ledgers",
+                (_, registry, _) => id => Supervised(Props.Create(() => new TransactionLedger(id, SettingsOfLedger(options, registry, clock)))),
+                new LedgerMessageExtractor(),
+                // A ledger that is idle still knows what is open, which is nowhere else.
+                new ShardOptions { Role = CoreRole, StateStoreMode = Akka.Cluster.Sharding.StateStoreMode.DData, RememberEntities = false, ShouldPassivateIdleEntities = false })
+            .WithSingleton<Stratum0Leader>(
+                Stratum0Leader.Name,
+                (system, registry, _) => Supervised(Props.Create(() => new Stratum0Leader(WriterTemplate(options, system, registry, local, clock)))),
+                new ClusterSingletonOptions { Role = CoreRole, LogSingletonIdentificationFailure = false, BufferSize = 1_000 })
+            .WithActors((system, registry, _) =>
+            {
+                var journal = new JournalReader(system);
+                registry.Register<StoreKeepers>(system.ActorOf(Props.Create(() => new StoreKeepers(local, journal)), "store-keepers"));
+            })
+            .AddStartup(async (system, _) =>
+            {
+                var cluster = Akka.Cluster.Cluster.Get(system);
+                if (options.Seeds.Count == 0)
+                    await cluster.JoinAsync(cluster.SelfAddress).ConfigureAwait(false);
+            });
+    }
+
+    private static Props Supervised(Props props) =>
+        BackoffSupervisor.Props(Backoff.OnStop(props, "persistent", TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(10), 0.2, -1));
+
+    // Ledgers and leader know each other: the leader's proxy is registered after the ledgers' region, before the first ledger starts.
+    private static LedgerSettings SettingsOfLedger(CoreOptions options, IActorRegistry registry, TimeProvider clock) => new(
+        new LedgerLimits(options.TransactionRetention, options.OpenTransactionExpiry),
+        options.EnqueueAgain,
+        options.SnapshotEvery,
+        registry.Get<Stratum0Leader>(),
+        clock);
+
+    private static WriterSettings WriterTemplate(CoreOptions options, ActorSystem system, IActorRegistry registry, LocalRepositories local, TimeProvider clock) => new()
+    {
+        Epoch = 0,
+        Node = Akka.Cluster.Cluster.Get(system).SelfAddress.ToString(),
+        Leader = ActorRefs.Nobody,
+        Ledgers = registry.Get<TransactionLedger>(),
+        Local = local,
+        Journal = new JournalReader(system),
+        Clock = clock,
+        BatchMembersMax = options.BatchMembersMax,
+        QueueMax = options.QueueMax,
+        ReferenceWait = options.ReferenceWait,
+        CatalogsKeep = options.CatalogsKeep,
+        SnapshotEvery = options.SnapshotEvery,
+    };
 }

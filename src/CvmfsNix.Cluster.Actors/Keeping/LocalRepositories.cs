@@ -10,9 +10,17 @@ internal sealed class LocalRepositories(IRepositoryBackends backends) : IAsyncDi
 {
     private readonly ConcurrentDictionary<string, LocalRepository> _open = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _opening = new(1, 1);
+    private bool _registryRead;
 
     /// <summary>All open repositories.</summary>
     public IReadOnlyCollection<LocalRepository> All => [.. _open.Values];
+
+    /// <summary>True once this node knows which repositories there are.</summary>
+    public bool RegistryRead
+    {
+        get => Volatile.Read(ref _registryRead);
+        set => Volatile.Write(ref _registryRead, value);
+    }
 
     /// <summary>How stores are opened and repositories defined.</summary>
     public IRepositoryBackends Backends => backends;

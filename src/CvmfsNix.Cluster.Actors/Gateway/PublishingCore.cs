@@ -1,0 +1,323 @@
+using System.Collections.Concurrent;
+using Akka.Actor;
+using Akka.Hosting;
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Keeping;
+using CvmfsNix.Cluster.Actors.Leadership;
+using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Actors.Transactions;
+using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Transactions;
+using CvmfsNix.Cluster.Store.Keys;
+using CvmfsNix.Cluster.Store.Repositories;
+using Microsoft.Extensions.Hosting;
+using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
+
+namespace CvmfsNix.Cluster.Actors.Gateway;
+
+/// <inheritdoc cref="IPublishingCore"/>
+internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry, LocalRepositories local, CoreOptions options, TimeProvider clock) : IPublishingCore
+{
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>An unanswered seal is asked for again this often: its ledger may have been restarted and forgotten who asked.</summary>
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(3);
+
+    /// <summary>How long an answer waits until the revision is served here too; a convenience, not a promise.</summary>
+    private static readonly TimeSpan ServedTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly KeyFolder _keys = new(options.KeysDirectory);
+    private readonly ConcurrentDictionary<(string Repository, TransactionId Id), DateTimeOffset> _open = new();
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Akka.Cluster.Cluster _cluster = Akka.Cluster.Cluster.Get(system);
+    private string _notReady = "The node is starting.";
+
+    public bool IsReady => NotReadyReason.Length == 0;
+
+    public string NotReadyReason => Volatile.Read(ref _notReady);
+
+    public string Address => _cluster.SelfAddress.ToString();
+
+    public Task WhenTerminated => system.WhenTerminated;
+
+    private IActorRef Leader => registry.Get<Stratum0Leader>();
+
+    private IActorRef Ledgers => registry.Get<TransactionLedger>();
+
+    public Task ReadyAsync(CancellationToken ct) => _ready.Task.WaitAsync(ct);
+
+    public async Task<RepositoryView> CreateRepositoryAsync(CreateRepository command, CancellationToken ct)
+    {
+        if (!RepositoryId.TryParse(command.Repository, out var repository))
+            throw new PublishingException(PublishingCodes.InvalidRepositoryName, $"'{command.Repository}' is no repository name.", command.Repository, "Use 1 to 60 letters, digits, dots, dashes or underscores, as in nix.example.org.");
+        var request = new RepositoryProtocol.RepositoryDefinitionRequest(repository, command.StoreDirectory, HashNames.Of(command.HashAlgorithm));
+        var reply = await AskAsync(Leader, new RepositoryProtocol.CreateRepository(request), TimeSpan.FromSeconds(30), PublishingCodes.NoLeader, command.Repository, ct).ConfigureAwait(false);
+        if (reply is RepositoryProtocol.Failed failed)
+            throw new PublishingException(failed.Code, failed.Message, failed.What, failed.Hint);
+        var status = ((RepositoryProtocol.CreatedRepository)reply).Status;
+        while (local.Find(command.Repository) is null)
+            await Task.Delay(10, ct).ConfigureAwait(false);
+        await WaitForAppliedAsync(command.Repository, 1, ct).ConfigureAwait(false);
+        return View(local.Find(command.Repository)!, status);
+    }
+
+    public async Task<IReadOnlyList<RepositoryView>> ListRepositoriesAsync(CancellationToken ct) => Views(await LeaderStatusAsync(ct).ConfigureAwait(false));
+
+    public async Task<RepositoryView> GetRepositoryAsync(string fqrn, CancellationToken ct)
+    {
+        var repository = Local(fqrn);
+        var leader = await LeaderStatusAsync(ct).ConfigureAwait(false);
+        return View(repository, leader?.Writers.FirstOrDefault(w => w.Repository.Value == fqrn));
+    }
+
+    public async Task<OpenOutcome> BeginAsync(string fqrn, TransactionId id, RequestDigest digest, bool register, CancellationToken ct)
+    {
+        var repository = Local(fqrn).Definition.Repository;
+        var reply = await AskLedgerAsync(new Begin(repository, id, digest, register), ct).ConfigureAwait(false);
+        switch (reply)
+        {
+            case Opened:
+                if (register)
+                    _open[(fqrn, id)] = clock.GetUtcNow();
+                return new OpenOutcome.Opened();
+            case Waiting:
+                return new OpenOutcome.Known(new TransactionView(id, TransactionStatus.Sealed));
+            case Decided decided:
+                return new OpenOutcome.Known(View(fqrn, decided.Outcome));
+            default:
+                throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply);
+        }
+    }
+
+    public async Task<TransactionView> SealAsync(SealTransaction command, CancellationToken ct)
+    {
+        var repository = Local(command.Repository);
+        if (command.Builder.Length > SealedTransaction.BuilderLengthMax)
+            throw new PublishingException(PublishingCodes.InvalidRequest, $"The builder's name has {command.Builder.Length} characters; at most {SealedTransaction.BuilderLengthMax} are allowed.", command.Id.ToString());
+        var seal = new Seal(
+            repository.Definition.Repository,
+            new SealedTransaction(command.Id, command.Digest, command.BundleDigest, command.BundleSize, command.Paths, command.Builder));
+        using var deadline = new CancellationTokenSource(options.SealTimeout, clock);
+        while (true)
+        {
+            object reply;
+            try
+            {
+                reply = await Ledgers.Ask<object>(seal, AskAgain, ct).ConfigureAwait(false);
+            }
+            catch (AskTimeoutException) when (!deadline.IsCancellationRequested)
+            {
+                continue;
+            }
+            catch (AskTimeoutException e)
+            {
+                throw new PublishingException(PublishingCodes.OutcomeUnknown, $"The transaction {command.Id} was not decided within {options.SealTimeout.TotalSeconds:0} s; it may still be.", command.Id.ToString(), "Seal it again with the same id, or ask for its outcome.", inner: e);
+            }
+
+            if (reply is not Decided decided)
+                throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply);
+            _open.TryRemove((command.Repository, command.Id), out _);
+            await ServedAsync(repository, decided.Outcome, ct).ConfigureAwait(false);
+            return View(command.Repository, decided.Outcome);
+        }
+    }
+
+    public async Task<TransactionView> GetTransactionAsync(string fqrn, TransactionId id, CancellationToken ct)
+    {
+        var reply = await AskLedgerAsync(new GetTransaction(Local(fqrn).Definition.Repository, id), ct).ConfigureAwait(false);
+        return reply switch
+        {
+            Decided decided => View(fqrn, decided.Outcome),
+            Waiting => new TransactionView(id, TransactionStatus.Sealed),
+            NotSealed notSealed => new TransactionView(id, notSealed.Status),
+            _ => throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply),
+        };
+    }
+
+    public async Task AbortAsync(string fqrn, TransactionId id, CancellationToken ct)
+    {
+        var reply = await AskLedgerAsync(new Abort(Local(fqrn).Definition.Repository, id), ct).ConfigureAwait(false);
+        _open.TryRemove((fqrn, id), out _);
+        if (reply is Decided)
+            reply = new TooLateToAbort(id);
+        if (reply is not Aborted)
+            throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply);
+    }
+
+    public Task WaitForAppliedAsync(string fqrn, ulong revision, CancellationToken ct) => Local(fqrn).WaitForRevisionAsync(revision, ct);
+
+    public RepositoryStore Store(string fqrn) =>
+        Local(fqrn).Backend is StoreBackend backend ? backend.Store : throw UnknownRepository(fqrn);
+
+    public async Task<ClusterStatus> StatusAsync(CancellationToken ct)
+    {
+        var leader = await LeaderStatusAsync(ct).ConfigureAwait(false);
+        var state = _cluster.State;
+        var members = state.Members
+            .Select(m => new MemberView(m.Address.ToString(), [.. m.Roles.Where(options.Roles.Contains).Order(StringComparer.Ordinal)], m.Status.ToString(), !state.Unreachable.Contains(m)))
+            .OrderBy(m => m.Address, StringComparer.Ordinal)
+            .ToList();
+        return new ClusterStatus(Address, options.Roles, leader?.Node, leader?.Epoch ?? 0, members, Views(leader));
+    }
+
+    /// <summary>Looks whether this node takes publishes now; called by the <see cref="ReadinessMonitor"/>.</summary>
+    public async Task CheckReadinessAsync(CancellationToken ct)
+    {
+        var reason = await ReasonAsync(ct).ConfigureAwait(false);
+        Volatile.Write(ref _notReady, reason);
+        if (reason.Length == 0)
+            _ready.TrySetResult();
+        foreach (var stale in _open.Where(o => o.Value + options.OpenTransactionExpiry < clock.GetUtcNow()).ToList())
+            _open.TryRemove(stale);
+    }
+
+    private async Task<string> ReasonAsync(CancellationToken ct)
+    {
+        if (system.WhenTerminated.IsCompleted)
+            return "The actor system has ended.";
+        if (!local.RegistryRead)
+            return "The journal has not been read yet.";
+        if (await LeaderStatusAsync(ct).ConfigureAwait(false) is not { } leader)
+            return "No leader answers.";
+        foreach (var writer in leader.Writers)
+        {
+            if (writer.Problem.Length > 0)
+                return $"{writer.Repository}: {writer.Problem}";
+            if (local.Find(writer.Repository.Value) is not { CaughtUp: true } repository)
+                return $"{writer.Repository}: this node's store has not caught up with the journal yet.";
+            if (repository.Problem is { } problem)
+                return $"{writer.Repository}: {problem}";
+        }
+
+        return "";
+    }
+
+    private async Task<RepositoryProtocol.LeaderStatus?> LeaderStatusAsync(CancellationToken ct)
+    {
+        try
+        {
+            return await Leader.Ask<RepositoryProtocol.LeaderStatus>(new RepositoryProtocol.GetLeaderStatus(), StatusTimeout, ct).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException)
+        {
+            return null;
+        }
+    }
+
+    private Task<object> AskLedgerAsync(ITransactionMessage message, CancellationToken ct) =>
+        AskAsync(Ledgers, message, AnswerTimeout, PublishingCodes.OutcomeUnknown, message.Id.ToString(), ct);
+
+    private static async Task<object> AskAsync(IActorRef actor, object message, TimeSpan timeout, string code, string what, CancellationToken ct)
+    {
+        try
+        {
+            return await actor.Ask<object>(message, timeout, ct).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException e)
+        {
+            throw new PublishingException(code, $"Nobody answered within {timeout.TotalSeconds:0} s.", what, "Try again; it is safe.", TimeSpan.FromSeconds(1), e);
+        }
+    }
+
+    private static async Task ServedAsync(LocalRepository repository, TransactionOutcome outcome, CancellationToken ct)
+    {
+        if (outcome.Status != TransactionStatus.Committed)
+            return;
+        try
+        {
+            await repository.WaitForRevisionAsync(outcome.Revision, ct).WaitAsync(ServedTimeout, ct).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // Committed all the same; who must see it here waits with WaitForAppliedAsync.
+        }
+    }
+
+    private LocalRepository Local(string fqrn) => local.Find(fqrn) ?? throw UnknownRepository(fqrn);
+
+    private static PublishingException UnknownRepository(string fqrn) =>
+        new(PublishingCodes.UnknownRepository, $"There is no repository {fqrn}.", fqrn, "Create it first, or check the name.");
+
+    private static InvalidOperationException Unexpected(object reply) => new($"A ledger answered with {reply}.");
+
+    private TransactionView View(string fqrn, TransactionOutcome outcome)
+    {
+        var kept = outcome.ContentKept.Paths;
+        if (outcome.ContentKept.BlobDigest is { } digest && Local(fqrn).Backend is StoreBackend backend && backend.Store.Blobs.OpenRead(digest) is { } blob)
+        {
+            using var reader = new StreamReader(blob);
+            kept = reader.ReadToEnd().Split('\n');
+        }
+
+        return LedgerReplies.View(outcome, kept);
+    }
+
+    private List<RepositoryView> Views(RepositoryProtocol.LeaderStatus? leader) =>
+        [.. local.All
+            .OrderBy(r => r.Definition.Repository.Value, StringComparer.Ordinal)
+            .Select(r => View(r, leader?.Writers.FirstOrDefault(w => w.Repository == r.Definition.Repository)))];
+
+    private RepositoryView View(LocalRepository repository, RepositoryProtocol.WriterStatus? writer)
+    {
+        var definition = repository.Definition;
+        var fqrn = definition.Repository.Value;
+        var usage = (repository.Backend as StoreBackend)?.Store.Usage;
+        var keys = TryKeys(fqrn);
+        return new RepositoryView
+        {
+            Repository = fqrn,
+            Revision = Math.Max(writer?.Revision ?? 0, repository.Revision),
+            RootHash = writer?.RootHash ?? "",
+            PublishedAt = writer?.PublishedAt ?? DateTimeOffset.UnixEpoch,
+            Paths = writer?.Paths ?? 0,
+            Objects = usage?.Objects ?? 0,
+            StoredBytes = usage?.StoredBytes ?? 0,
+            WhitelistExpiresAt = writer?.WhitelistExpiresAt ?? DateTimeOffset.UnixEpoch,
+            PublicKeyFile = _keys.PublicKeyFile(fqrn),
+            PublicKeyPem = keys?.Cvmfs.MasterPublicKeyPem ?? "",
+            NixPublicKey = keys?.Nix.PublicKey.ToString() ?? "",
+            StoreDirectory = definition.StoreDirectory.Value,
+            HashAlgorithm = HashNames.Of(definition.HashAlgorithm),
+            Queued = writer?.Queued ?? 0,
+            InFlight = writer?.InFlight ?? 0,
+            OpenTransactions = _open.Keys.Count(o => o.Repository == fqrn),
+            Problem = writer is null ? "The leader does not answer." : writer.Problem.Length > 0 ? writer.Problem : repository.Problem,
+        };
+    }
+
+    private readonly ConcurrentDictionary<string, RepositoryKeySet> _loadedKeys = new(StringComparer.Ordinal);
+
+    private RepositoryKeySet? TryKeys(string fqrn)
+    {
+        if (_loadedKeys.TryGetValue(fqrn, out var known))
+            return known;
+        try
+        {
+            return _keys.TryLoad(fqrn) is { } loaded ? _loadedKeys.GetOrAdd(fqrn, loaded) : null;
+        }
+        catch (KeyFileException)
+        {
+            // The writer reports it; a view without keys is better than none.
+            return null;
+        }
+    }
+}
+
+/// <summary>Watches whether this node takes publishes.</summary>
+internal sealed class ReadinessMonitor(PublishingCore core) : BackgroundService
+{
+    private static readonly TimeSpan WhileStarting = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan WhileReady = TimeSpan.FromSeconds(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await core.CheckReadinessAsync(stoppingToken).ConfigureAwait(false);
+            await Task.Delay(core.IsReady ? WhileReady : WhileStarting, stoppingToken).ConfigureAwait(false);
+        }
+    }
+}

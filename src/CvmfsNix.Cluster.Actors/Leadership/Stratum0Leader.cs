@@ -1,0 +1,165 @@
+using Akka.Actor;
+using Akka.Cluster.Tools.PublishSubscribe;
+using Akka.Event;
+using Akka.Pattern;
+using Akka.Persistence;
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Journal;
+using CvmfsNix.Cluster.Actors.Keeping;
+using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Leadership;
+using CvmfsNix.Cluster.Model.Repositories;
+using CreateRepository = CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol.CreateRepository;
+using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
+using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
+
+namespace CvmfsNix.Cluster.Actors.Leadership;
+
+/// <summary>
+/// The cluster's one leader: knows which repositories there are and runs a writer for each. It holds nothing that it could not read back, and
+/// may overlap with another leader for a moment: every effect goes through an append that only one of them wins.
+/// </summary>
+internal sealed class Stratum0Leader : ReceivePersistentActor
+{
+    /// <summary>Name of the singleton.</summary>
+    public const string Name = "stratum0-leader";
+
+    /// <summary>Topic of <see cref="RegistryChanged"/>.</summary>
+    public const string RegistryTopic = "registry";
+
+    private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(1);
+
+    private sealed record Defined(RepositoryDefinition Definition, IActorRef Asker);
+
+    private sealed record DefineFailed(RepositoryId Repository, Exception Cause, IActorRef Asker);
+
+    /// <summary>Why a node leaves the cluster when another leader was found in a journal it believed to be its own.</summary>
+    public sealed class LeadershipLostReason : CoordinatedShutdown.Reason
+    {
+        public static readonly LeadershipLostReason Instance = new();
+
+        public override int ExitCode => 5;
+    }
+
+    private readonly WriterSettings _template;
+    private readonly Dictionary<RepositoryId, IActorRef> _writers = [];
+    private readonly Dictionary<RepositoryId, List<IActorRef>> _creators = [];
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly IActorRef _mediator = DistributedPubSub.Get(Context.System).Mediator;
+    private RegistryState _state = RegistryState.Empty;
+
+    /// <param name="template">Settings of writers; epoch and leader are filled in here.</param>
+    public Stratum0Leader(WriterSettings template)
+    {
+        _template = template;
+        JournalPluginId = JournalPlugins.Writer;
+
+        Recover<IRegistryEvent>(e => _state = _state.Apply(e));
+        Recover<SnapshotOffer>(offer => _state = (RegistryState)offer.Snapshot);
+        Recover<RecoveryCompleted>(_ => Persist(new LeadershipTaken(_state.Epoch + 1, template.Node, Now), e =>
+        {
+            _state = _state.Apply(e);
+            foreach (var definition in _state.Repositories.Values)
+                StartWriter(definition);
+        }));
+
+        Command<Enqueue>(m => Forward(m.Repository, m));
+        Command<Settled>(m => Forward(m.Repository, m));
+        Command<CreateRepository>(Create);
+        Command<Defined>(Register);
+        Command<DefineFailed>(failed => Refuse(failed.Asker, failed.Cause is ArgumentException or FormatException ? PublishingCodes.InvalidRequest : PublishingCodes.KeysMissing, failed.Cause.Message, failed.Repository));
+        Command<RepositoryWriter.Ready>(ready =>
+        {
+            if (_creators.Remove(ready.Status.Repository, out var askers))
+                askers.ForEach(a => a.Tell(new CreatedRepository(ready.Status)));
+        });
+        Command<RepositoryWriter.LeadershipLost>(lost =>
+        {
+            _log.Error("The leader of epoch {0} (this node) found the leader of epoch {1} ({2}) in the journal of {3}: this leadership is over, the node leaves the cluster", _state.Epoch, lost.Epoch, lost.Node, lost.Repository);
+            CoordinatedShutdown.Get(Context.System).Run(LeadershipLostReason.Instance);
+        });
+        Command<GetLeaderStatus>(_ => Report(Sender));
+    }
+
+    public override string PersistenceId => PersistenceIds.Registry;
+
+    private DateTimeOffset Now => _template.Clock.GetUtcNow();
+
+    protected override void OnPersistRejected(Exception cause, object @event, long sequenceNr)
+    {
+        base.OnPersistRejected(cause, @event, sequenceNr);
+        Context.Stop(Self);
+    }
+
+    private void Create(CreateRepository command)
+    {
+        var repository = command.Definition.Repository;
+        if (_state.Contains(repository))
+        {
+            Refuse(Sender, PublishingCodes.RepositoryExists, $"The repository {repository} exists.", repository);
+            return;
+        }
+
+        var asker = Sender;
+        _template.Local.Backends.DefineAsync(command.Definition, Now, CancellationToken.None).PipeTo(
+            Self, success: d => new Defined(d, asker), failure: e => new DefineFailed(repository, e, asker));
+    }
+
+    private void Register(Defined defined)
+    {
+        var repository = defined.Definition.Repository;
+        if (_state.Contains(repository))
+        {
+            Refuse(defined.Asker, PublishingCodes.RepositoryExists, $"The repository {repository} exists.", repository);
+            return;
+        }
+
+        Persist(new RepositoryRegistered(defined.Definition, Now), e =>
+        {
+            _state = _state.Apply(e);
+            _creators[repository] = [defined.Asker];
+            StartWriter(e.Definition);
+            _mediator.Tell(new Publish(RegistryTopic, new RegistryChanged(LastSequenceNr)));
+        });
+    }
+
+    private void StartWriter(RepositoryDefinition definition)
+    {
+        var settings = _template with { Epoch = _state.Epoch, Leader = Self };
+        // A writer stops itself whenever an append fails; its supervisor outside starts it again, and it reads what the journal holds.
+        var writer = Backoff.OnStop(
+            Props.Create(() => new RepositoryWriter(definition, settings)), "writer", TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(10), 0.2, -1);
+        _writers[definition.Repository] = Context.ActorOf(BackoffSupervisor.Props(writer), $"repository-{definition.Repository}");
+    }
+
+    private void Forward(RepositoryId repository, object message)
+    {
+        if (_writers.TryGetValue(repository, out var writer))
+            writer.Forward(message);
+    }
+
+    private void Report(IActorRef asker)
+    {
+        var epoch = _state.Epoch;
+        var node = _template.Node;
+        var questions = _writers.Select(w => AskAsync(w.Key, w.Value)).ToList();
+        Task.WhenAll(questions).PipeTo(asker, Self, success: writers => new LeaderStatus(epoch, node, writers));
+        return;
+
+        static async Task<WriterStatus> AskAsync(RepositoryId repository, IActorRef writer)
+        {
+            try
+            {
+                return await writer.Ask<WriterStatus>(new RepositoryWriter.GetStatus(), StatusTimeout).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is AskTimeoutException or TaskCanceledException)
+            {
+                return new WriterStatus(repository, 0, 0, "", DateTimeOffset.UnixEpoch, 0, DateTimeOffset.UnixEpoch, 0, 0, "The writer does not answer; it is being started.");
+            }
+        }
+    }
+
+    private static void Refuse(IActorRef asker, string code, string message, RepositoryId repository) =>
+        asker.Tell(new Failed(code, message, repository.Value, code == PublishingCodes.RepositoryExists ? "Choose another name, or use the one that is there." : "Correct the cause and try again."));
+}

@@ -1,0 +1,117 @@
+using Akka.Actor;
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Model.Ids;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace CvmfsNix.Cluster.Tests.Actors;
+
+/// <summary>A data folder and what runs on it: a real actor system on a real SQLite journal, with stores in memory. Can be restarted.</summary>
+internal sealed class TestNode : IAsyncDisposable
+{
+    public const string Fqrn = "test.example.org";
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("cvmfsnix-actors-").FullName;
+    private IHost? _host;
+
+    public FakeStores Stores { get; } = new();
+
+    public IPublishingCore Core => _host!.Services.GetRequiredService<IPublishingCore>();
+
+    public ActorSystem System => _host!.Services.GetRequiredService<ActorSystem>();
+
+    public string JournalFile => Path.Combine(_folder, "journal.db");
+
+    public CoreOptions Options => new()
+    {
+        DataDirectory = _folder,
+        KeysDirectory = Path.Combine(_folder, "keys"),
+        RemotingPort = 0,
+        Journal = new JournalOptions.Sqlite(JournalFile),
+        EnqueueAgain = TimeSpan.FromMilliseconds(200),
+        ReferenceWait = TimeSpan.FromMilliseconds(300),
+        SnapshotEvery = 3,
+    };
+
+    /// <summary>A started, ready node with one repository.</summary>
+    public static async Task<TestNode> StartedAsync()
+    {
+        var node = new TestNode();
+        await node.StartAsync();
+        await node.Core.CreateRepositoryAsync(new CreateRepository(Fqrn), TestContext.Current.CancellationToken);
+        return node;
+    }
+
+    public async Task StartAsync()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddSimpleConsole();
+        builder.Services.AddSingleton<IRepositoryBackends>(Stores);
+        builder.Services.AddCvmfsNixCore(Options);
+        _host = builder.Build();
+        await _host.StartAsync(TestContext.Current.CancellationToken);
+        await Core.ReadyAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+    }
+
+    public async Task StopAsync()
+    {
+        if (_host is null)
+            return;
+        await _host.StopAsync(CancellationToken.None);
+        if (_host is IAsyncDisposable disposable)
+            await disposable.DisposeAsync();
+        _host = null;
+    }
+
+    public async Task RestartAsync()
+    {
+        await StopAsync();
+        await StartAsync();
+    }
+
+    public static SealTransaction Seal(string content, TransactionId? id = null, string builder = "b") =>
+        new(Fqrn, id ?? TransactionId.Create(DateTimeOffset.UtcNow), Digest(content), content, 1, 1, builder);
+
+    public static RequestDigest Digest(string content) => new(global::System.Security.Cryptography.SHA256.HashData(global::System.Text.Encoding.UTF8.GetBytes(content)));
+
+    public IReadOnlyList<string> Rows(string sql)
+    {
+        using var connection = Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        using var reader = command.ExecuteReader();
+        var rows = new List<string>();
+        while (reader.Read())
+            rows.Add(string.Join('|', Enumerable.Range(0, reader.FieldCount).Select(i => reader.GetValue(i))));
+        return rows;
+    }
+
+    public void Insert(string persistenceId, long sequenceNumber, string manifest, byte[] message)
+    {
+        using var connection = Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "INSERT INTO journal (created, deleted, persistence_id, sequence_number, message, manifest, identifier, writer_uuid) VALUES (0, 0, $p, $s, $m, $k, 1001, 'other')";
+        command.Parameters.AddWithValue("$p", persistenceId);
+        command.Parameters.AddWithValue("$s", sequenceNumber);
+        command.Parameters.AddWithValue("$m", message);
+        command.Parameters.AddWithValue("$k", manifest);
+        command.ExecuteNonQuery();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        SqliteConnection.ClearAllPools();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private SqliteConnection Open()
+    {
+        var connection = new SqliteConnection($"Data Source={JournalFile};Pooling=False");
+        connection.Open();
+        return connection;
+    }
+}
