@@ -94,7 +94,7 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
                 m.PathsPresent,
                 await KeptAsync(m, ct).ConfigureAwait(false),
                 m.BytesStored,
-                m.Status == MemberStatus.Rejected ? new Rejection(m.Code ?? "Rejected", m.Message ?? "The transaction was rejected.", m.What ?? "", m.Hint) : null));
+                m.Status == MemberStatus.Rejected ? new Model.Transactions.Rejection(m.Code ?? "Rejected", m.Message ?? "The transaction was rejected.", m.What ?? "", m.Hint) : null));
         }
 
         return new PreparedBatch(outcomes, revision);

@@ -1,3 +1,4 @@
+using Xunit;
 using System.Collections.Concurrent;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Cvmfs.Hashing;

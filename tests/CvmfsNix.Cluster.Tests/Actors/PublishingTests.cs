@@ -1,3 +1,4 @@
+using Xunit;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Model.Ids;

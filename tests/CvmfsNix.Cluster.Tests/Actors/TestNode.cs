@@ -1,3 +1,4 @@
+using Xunit;
 using Akka.Actor;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Repositories;
