@@ -23,6 +23,9 @@ public sealed class TestRepository : IAsyncDisposable
     // Making keys takes longer than most tests; nothing depends on whose they are.
     private static readonly Lazy<RepositoryKeys> SharedKeys = new(() => RepositoryKeys.Create(Name, DateTimeOffset.UtcNow));
 
+    // One for all, so that two repositories of a test have the same times; today, because clients check expiry.
+    private static readonly DateTimeOffset Start = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds());
+
     private TestRepository(string folder, RepositoryFormat format, RepositoryStore store)
     {
         DataFolder = folder;
@@ -52,7 +55,7 @@ public sealed class TestRepository : IAsyncDisposable
     public long Sequence { get; private set; }
 
     /// <summary>The clock, which stands unless it is moved.</summary>
-    public DateTimeOffset Now { get; set; } = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds());
+    public DateTimeOffset Now { get; set; } = Start;
 
     /// <summary>The whitelist that was served first.</summary>
     public byte[] Whitelist => new Whitelist
