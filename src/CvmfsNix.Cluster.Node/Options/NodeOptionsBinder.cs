@@ -128,6 +128,7 @@ public sealed class NodeOptionsBinder
             return new JournalChoice(null, init);
         }
 
+        _mistakes.Add($"{setting.Origin}: a PostgreSQL journal, and with it a cluster of several nodes, is not in this version.");
         try
         {
             var connection = new NpgsqlConnectionStringBuilder(setting.Value);
@@ -156,6 +157,8 @@ public sealed class NodeOptionsBinder
                 _mistakes.Add($"{setting.Origin}: \"{seed}\" is no remoting address HOST:PORT of a node.");
         }
 
+        if (seeds.Length > 0)
+            _mistakes.Add($"{setting.Origin}: a cluster of several nodes is not in this version; leave it out for a cluster of one.");
         return seeds;
     }
 

@@ -14,6 +14,7 @@ using CvmfsNix.Cluster.Tests.Node.Hosting;
 using Google.Protobuf;
 using Grpc.Core;
 using Xunit;
+using PublishingException = CvmfsNix.Cluster.Actors.Hosting.PublishingException;
 using TransactionOutcome = CvmfsNix.Cluster.Contracts.Publishing.TransactionOutcome;
 using TransactionView = CvmfsNix.Cluster.Actors.Hosting.TransactionView;
 
@@ -117,7 +118,7 @@ public sealed class PublishingServiceTests
         await using TestNode node = await TestNode.StartAsync();
         int calls = 0;
         node.Core.OnSeal = seal => ++calls == 1
-            ? throw new Actors.Hosting.PublishingException("OutcomeUnknown", "No answer came.", seal.Id.ToString())
+            ? throw new PublishingException("OutcomeUnknown", "No answer came.", seal.Id.ToString())
             : new TransactionView(seal.Id, TransactionStatus.Committed, 1, "ef");
         await node.Publishing.BeginAsync(Begin(last: true, (PathA, 7)), cancellationToken: Ct);
 

@@ -105,18 +105,16 @@ public sealed class NodeOptionsBinderTests
     {
         Assert.DoesNotContain(Mistakes(["--journal", "Host=h;Password=hunter22"]), m => m.Contains("hunter22"));
         Assert.DoesNotContain(Mistakes(["--journal", "Hots=h;Password=hunter22"]), m => m.Contains("hunter22"));
-        Assert.NotNull(NodeOptionsBinder.Bind([], new Hashtable { ["CVMFSNIX__JOURNAL"] = "Host=h;Password=hunter22" }, out _));
+        Assert.DoesNotContain(Mistakes([], new Hashtable { ["CVMFSNIX__JOURNAL"] = "Host=h;Password=hunter22" }), m => m.Contains("hunter22") || m.Contains("holds a password"));
     }
 
     [Fact]
-    public void A_cluster_keeps_two_copies_unless_told_otherwise()
+    public void What_a_cluster_of_several_nodes_needs_is_refused_by_name_in_this_version()
     {
-        NodeOptions options = Bound(["--journal", "Host=127.0.0.1;Database=d", "--seed", "127.0.0.1:8111,127.0.0.1:8112", "--journal-init"]);
+        IReadOnlyList<string> mistakes = Mistakes(["--journal", "Host=127.0.0.1;Database=d", "--seed", "127.0.0.1:8111,127.0.0.1:8112", "--journal-init", "--copies", "3"]);
 
-        Assert.Equal(2, options.Membership.Copies);
-        Assert.Equal(["127.0.0.1:8111", "127.0.0.1:8112"], options.Membership.Seeds);
-        Assert.True(options.Journal.Init);
-        Assert.DoesNotContain("Host", options.Journal.ToString());
+        Assert.Equal(2, mistakes.Count);
+        Assert.All(mistakes, m => Assert.Contains("not in this version", m));
     }
 
     [Fact]
