@@ -118,6 +118,7 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly IActorRef _mediator = DistributedPubSub.Get(Context.System).Mediator;
     private RepositoryState _state = RepositoryState.Empty;
+    private long _snapshotAt;
     private LocalRepository? _local;
     private Task<LocalRepository>? _opening;
     private Task _work = Task.CompletedTask;
@@ -138,7 +139,11 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
         JournalPluginId = JournalPlugins.Writer;
 
         Recover<IRepositoryEvent>(e => _state = _state.Apply(e));
-        Recover<SnapshotOffer>(offer => _state = (RepositoryState)offer.Snapshot);
+        Recover<SnapshotOffer>(offer =>
+        {
+            _state = (RepositoryState)offer.Snapshot;
+            _snapshotAt = offer.Metadata.SequenceNr;
+        });
         Recover<RecoveryCompleted>(_ => Self.Tell(new Start()));
 
         Command<Start>(_ => Open());
@@ -488,8 +493,11 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
     private void Written(IRepositoryEvent @event)
     {
         _state = _state.Apply(@event);
-        if (LastSequenceNr / _settings.SnapshotEvery > SnapshotSequenceNr / _settings.SnapshotEvery)
+        if (LastSequenceNr - _snapshotAt >= _settings.SnapshotEvery)
+        {
+            _snapshotAt = LastSequenceNr;
             SaveSnapshot(_state);
+        }
     }
 
     private void Announce() =>

@@ -36,6 +36,7 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
     private readonly List<(ITransactionMessage Message, IActorRef Asker)> _pending = [];
     private readonly Dictionary<TransactionId, List<IActorRef>> _askers = [];
     private LedgerState _state = LedgerState.Empty;
+    private long _snapshotAt;
     private DateTimeOffset _busyUntil = DateTimeOffset.MinValue;
     private bool _writing;
 
@@ -47,7 +48,11 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
         _open = new OpenTransactions(settings.Limits.OpenExpiry);
 
         Recover<ILedgerEvent>(e => _state = _state.Apply(e));
-        Recover<SnapshotOffer>(offer => _state = (LedgerState)offer.Snapshot);
+        Recover<SnapshotOffer>(offer =>
+        {
+            _state = (LedgerState)offer.Snapshot;
+            _snapshotAt = offer.Metadata.SequenceNr;
+        });
         Recover<RecoveryCompleted>(_ => Offer(_state.Undecided));
 
         Command<ITransactionMessage>(Take);
@@ -139,8 +144,12 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
             StepProbe.At(StepNames.SealAfter, sealedNow[0].ToString());
         Answer(answers);
         Offer(sealedNow);
-        if (LastSequenceNr / _settings.SnapshotEvery > SnapshotSequenceNr / _settings.SnapshotEvery)
+        if (LastSequenceNr - _snapshotAt >= _settings.SnapshotEvery)
+        {
+            _snapshotAt = LastSequenceNr;
             SaveSnapshot(_state);
+        }
+
         if (_pending.Count > 0)
             AnswerPending();
     }

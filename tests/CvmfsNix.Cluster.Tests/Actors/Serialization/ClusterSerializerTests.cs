@@ -1,0 +1,112 @@
+using System.Runtime.Serialization;
+using Akka.Actor;
+using CvmfsNix.Cluster.Actors.Serialization;
+using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Cvmfs.Tags;
+using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Leadership;
+using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Transactions;
+using CvmfsNix.Cluster.Nix.StorePaths;
+using Xunit;
+using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
+using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
+
+namespace CvmfsNix.Cluster.Tests.Actors.Serialization;
+
+public sealed class ClusterSerializerTests
+{
+    private static readonly DateTimeOffset At = new(2026, 2, 3, 4, 5, 6, 789, TimeSpan.Zero);
+    private static readonly RepositoryId Repository = RepositoryId.Parse("test.example.org");
+    private static readonly TransactionId Id = TransactionId.Create(At);
+    private static readonly TransactionId Other = TransactionId.Create(At);
+    private static readonly SealedTransaction Sealed = new(Id, TestNode.Digest("request"), new string('a', 64), 12, 3, "builder");
+
+    private static readonly TransactionOutcome Outcome = new(
+        Id, TransactionStatus.Rejected, true, 7, "aa", 1, 2, new KeptContent(["x", "y"], null), 99, new Rejection("Code", "message", "what", null));
+
+    private static readonly TransactionOutcome InBlob = Outcome with { Id = Other, Status = TransactionStatus.Committed, ContentKept = new KeptContent([], "digest"), Reason = new Rejection("C", "m", "w", "hint") };
+    private static readonly ObjectName Object = new(Fake.Hash("o"), ObjectKind.Catalog);
+    private static readonly RepositoryTag Tag = new("v1", Fake.Hash("t"), 3, At, 4, "text", "branch", 5);
+    private static readonly RevisionHead Head = Fake.Revision(7, At, null, ["a"]).Head with { Previous = Tag, NamedTags = [Tag, Tag with { Name = "v2" }] };
+    private static readonly ProfileGenerationRecord Profile = new("p", 2, StorePathName.Parse(new string('0', 32) + "-hello"));
+    private static readonly Revision Revision = new(Head, new byte[] { 1, 2 }, "infos", "delta", [Object], [Profile]);
+    private static readonly RepositoryDefinition Definition = new(Repository, StoreDirectory.Default, HashAlgorithmId.Shake128, 240, 8, Fake.Hash("x"));
+    private static readonly WriterStatus Writer = new(Repository, 9, 7, "aa", At, 5, At, 1, 2, "problem");
+
+    private static readonly object[] Messages =
+    [
+        new TransactionSealed(Sealed, At), new TransactionDecided(Outcome, At), new TransactionsForgotten(At),
+        new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At), new LeaderStarted(3, "node", At), new RevisionCommitted(Revision, [Outcome, InBlob], [Other], At),
+        new TransactionsDecided([Outcome], [Other], At), new WhitelistRenewed(new byte[] { 6 }, At, At), new Collected([Object], At),
+        new LeadershipTaken(4, "node", At), new RepositoryRegistered(Definition, At),
+        new Begin(Repository, Id, Sealed.Digest, true), new Seal(Repository, Sealed), new Abort(Repository, Id), new GetTransaction(Repository, Id), new Decide(Repository, InBlob),
+        new OfferSealed(Repository, 63), new WriterBusy(Repository, 5, TimeSpan.FromSeconds(1.5)), new Enqueue(Repository, 6, [Sealed, Sealed]), new Settled(Repository, Id),
+        new Opened(), new Waiting(Id), new Decided(Outcome), new NotSealed(Id, TransactionStatus.Expired), new Unknown(Id), new Aborted(Id), new TooLateToAbort(Id), new IdReused(Id),
+        new TooOld(Id, At), new FromTheFuture(Id, At), new Overloaded(Id, TimeSpan.FromSeconds(2)),
+        new CreateRepository(new RepositoryDefinitionRequest(Repository, "/nix/store", "sha1")), new CreatedRepository(Writer), new Failed("c", "m", "w", "h"), new GetLeaderStatus(),
+        new LeaderStatus(3, "node", [Writer, Writer]), new HeadMoved(Repository, 4, 5), new RegistryChanged(6),
+    ];
+
+    private static readonly object[] Snapshots =
+    [
+        LedgerState.Empty.Apply(new TransactionSealed(Sealed, At)).Apply(new TransactionDecided(Outcome, At)).Apply(new TransactionSealed(Sealed with { Id = Other }, At)),
+        RepositoryState.Empty.Apply(new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At)).Apply(new LeaderStarted(3, "n", At))
+            .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 8 } }, [Outcome, InBlob], [], At)).Apply(new TransactionsDecided([], [Other], At)),
+        RegistryState.Empty.Apply(new LeadershipTaken(4, "n", At)).Apply(new RepositoryRegistered(Definition, At)),
+    ];
+
+    private readonly ClusterSerializer _serializer = new((ExtendedActorSystem)null!);
+
+    [Fact]
+    public void Every_message_survives_the_wire()
+    {
+        foreach (var message in Messages)
+            Assert.Equal(message, _serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message)));
+    }
+
+    [Fact]
+    public void Every_snapshot_survives_the_journal()
+    {
+        foreach (var state in Snapshots)
+        {
+            var bytes = _serializer.ToBinary(state);
+            var read = _serializer.FromBinary(bytes, _serializer.Manifest(state));
+            Assert.Equivalent(state, read, strict: true);
+            Assert.Equal(bytes, _serializer.ToBinary(read));
+        }
+    }
+
+    [Fact]
+    public void No_bound_type_lacks_a_round_trip()
+    {
+        Assert.Equal(ClusterSerializer.Types.ToHashSet(), Messages.Concat(Snapshots).Select(m => m.GetType()).ToHashSet());
+    }
+
+    [Fact]
+    public void Manifests_are_short_and_distinct()
+    {
+        var manifests = Messages.Concat(Snapshots).Select(_serializer.Manifest).ToList();
+        Assert.All(manifests, m => Assert.InRange(m.Length, 2, 3));
+        Assert.Equal(manifests.Count, manifests.Distinct().Count());
+    }
+
+    [Fact]
+    public void An_unknown_manifest_and_torn_bytes_are_errors()
+    {
+        Assert.Throws<SerializationException>(() => _serializer.FromBinary([], "zz"));
+        Assert.Throws<SerializationException>(() => _serializer.FromBinary([1, 2, 3], "ts"));
+        Assert.Throws<SerializationException>(() => _serializer.FromBinary([], "ts"));
+    }
+
+    [Fact]
+    public void The_largest_offer_stays_far_below_the_transport_frame()
+    {
+        var largest = Sealed with { Builder = new string('b', SealedTransaction.BuilderLengthMax), BundleSize = long.MaxValue, Paths = int.MaxValue };
+        Assert.InRange(_serializer.ToBinary(new Enqueue(Repository, 63, [.. Enumerable.Repeat(largest, Enqueue.TransactionsMax)])).Length, 1, 64_000);
+        var path = new string('0', 32) + "-" + new string('n', 211);
+        var kept = Outcome with { ContentKept = new KeptContent([.. Enumerable.Repeat(path, KeptContent.InlineMax)], null) };
+        Assert.InRange(_serializer.ToBinary(new Decide(Repository, kept)).Length, 1, 64_000);
+    }
+}
