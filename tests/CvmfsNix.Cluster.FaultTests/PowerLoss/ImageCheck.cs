@@ -16,7 +16,8 @@ internal static class ImageCheck
         disk.WriteImage(image, keeps);
         try
         {
-            await CheckAsync(run, Path.Combine(image, "data"), cut, cancellationToken);
+            await CheckFolderAsync(run, Path.Combine(image, RecordedRun.FolderBelowRoot), cut, cancellationToken);
+            await CheckNodeAsync(run, Path.Combine(image, "data"), cut, cancellationToken);
             return null;
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -30,7 +31,25 @@ internal static class ImageCheck
         }
     }
 
-    private static async Task CheckAsync(RecordedRun run, string data, Cut cut, CancellationToken cancellationToken)
+    /// <summary>
+    /// The repository folder as any web server would hand it out before a node has mended anything: not behind what the node had
+    /// said to be in place, and whatever manifest lies there is signed and everything below it is whole.
+    /// </summary>
+    private static async Task CheckFolderAsync(RecordedRun run, string folder, Cut cut, CancellationToken cancellationToken)
+    {
+        if (!File.Exists(Path.Combine(folder, ".cvmfspublished")))
+        {
+            Assert.True(cut.ServedRevision == 0, $"The manifest is gone from the folder that served revision {cut.ServedRevision}.");
+            return;
+        }
+
+        var checker = new RepositoryChecker(RecordedRun.Repository, run.Created.PublicKey, new HistoryLog());
+        ulong revision = await checker.CheckEverythingAsync(folder, cancellationToken);
+        Assert.True(revision >= cut.ServedRevision, $"The folder is back at revision {revision} after it served {cut.ServedRevision}.");
+        Assert.True(File.Exists(Path.Combine(folder, ".cvmfs_master_replica")), "The folder no longer permits replication.");
+    }
+
+    private static async Task CheckNodeAsync(RecordedRun run, string data, Cut cut, CancellationToken cancellationToken)
     {
         await using NodeProcess node = await NodeProcess.StartAsync(new NodeSettings(data), cancellationToken);
         NodeAddresses server = node.Addresses;
