@@ -59,12 +59,11 @@ public sealed class KeyFolder(string directory)
     // completed in a folder of their own, whose rename is the decision; copying from there is repeated until it is done.
     private RepositoryKeys LoadOrCreate(string repository, DateTimeOffset now)
     {
-        string decided = Path.Combine(Directory, $".{repository}.new");
+        string decided = Path.Combine(Directory, $".{repository}.new"), drafted = decided + ".tmp";
         if (!System.IO.Directory.Exists(decided))
         {
             if (File.Exists(FileOf(repository, ".key")))
                 return RepositoryKeys.Load(Directory, repository);
-            string drafted = decided + ".tmp";
             if (System.IO.Directory.Exists(drafted))
                 System.IO.Directory.Delete(drafted, recursive: true);
             using RepositoryKeys fresh = RepositoryKeys.Create(repository, now);
@@ -76,8 +75,11 @@ public sealed class KeyFolder(string directory)
 
         RepositoryKeys keys = RepositoryKeys.Load(decided, repository);
         keys.Save(Directory);
+        // Renamed back first: a power loss may keep some of the removals and not others, and a decided folder that lacks files would
+        // block the repository for ever. A draft is thrown away whatever it holds.
+        System.IO.Directory.Move(decided, drafted);
         DirectorySync.Sync(Directory);
-        System.IO.Directory.Delete(decided, recursive: true);
+        System.IO.Directory.Delete(drafted, recursive: true);
         return keys;
     }
 
