@@ -8,6 +8,8 @@ namespace CvmfsNix.Cluster.FaultTests.PowerLoss;
 /// <summary>Starts a node on a disk as a power cut left it, and holds it to what was acknowledged before the cut.</summary>
 internal static class ImageCheck
 {
+    private const int TokenDigits = 64;
+
     /// <returns>Null when all is well, else what is wrong.</returns>
     public static async Task<string?> ProblemAsync(
         RecordedRun run, DiskModel disk, Cut cut, Func<int, int, bool> keeps, CancellationToken cancellationToken)
@@ -17,6 +19,7 @@ internal static class ImageCheck
         try
         {
             await CheckFolderAsync(run, Path.Combine(image, RecordedRun.FolderBelowRoot), cut, cancellationToken);
+            CheckToken(Path.Combine(image, "data"));
             await CheckNodeAsync(run, Path.Combine(image, "data"), cut, cancellationToken);
             return null;
         }
@@ -47,6 +50,13 @@ internal static class ImageCheck
         ulong revision = await checker.CheckEverythingAsync(folder, cancellationToken);
         Assert.True(revision >= cut.ServedRevision, $"The folder is back at revision {revision} after it served {cut.ServedRevision}.");
         Assert.True(File.Exists(Path.Combine(folder, ".cvmfs_master_replica")), "The folder no longer permits replication.");
+    }
+
+    /// <summary>The token is whole or not there; part of one, or an empty one, would be taken for a token.</summary>
+    private static void CheckToken(string data)
+    {
+        string token = Path.Combine(data, "keys", "admin.token");
+        Assert.True(!File.Exists(token) || File.ReadAllText(token).Trim().Length == TokenDigits, "The admin token is torn.");
     }
 
     private static async Task CheckNodeAsync(RecordedRun run, string data, Cut cut, CancellationToken cancellationToken)

@@ -21,6 +21,7 @@ public sealed class PowerLossTests(PowerLossTests.Recording recording, ITestOutp
         ["file data/cvmfs/power.example.org/.cvmfs_master_replica"] = "its presence counts, not its text",
     };
 
+    private const int TriesMax = 40;
     private const string Projection = "the index is made again from the journal and the record files";
     private const string Witness = "the archive is there for a journal that was lost or restored; with a journal nothing is read from it that is needed";
 
@@ -99,6 +100,8 @@ public sealed class PowerLossTests(PowerLossTests.Recording recording, ITestOutp
             // The same disk as with the fsync cannot show its absence.
             if (digest == with.ImageDigest(KeepsNothing) || !tried.Add($"{digest} {cut.Publishes}"))
                 continue;
+            if (tried.Count > TriesMax)
+                break;
             if (await ImageCheck.ProblemAsync(run, without, cut, KeepsNothing, cancellationToken) is { } problem)
                 return $"{cut.Label}: {problem.Split('\n')[0]}";
         }
@@ -107,18 +110,24 @@ public sealed class PowerLossTests(PowerLossTests.Recording recording, ITestOutp
     }
 
     /// <summary>
-    /// First the announced instants, from the end: what the late ones need includes what the early ones need. Then those after each
-    /// rename, removal and fsync, where an order that is not kept shows; the last announced instant says what must be there.
+    /// First announced instants, from the end: what the late ones need includes what the early ones need. Then those after each
+    /// rename, removal and fsync of the creation and of the last publish, where an order that is not kept shows; the announced
+    /// instant before them says what must be there.
     /// </summary>
     private static IEnumerable<(int Count, Cut Cut)> Instants(RecordedRun run)
     {
-        foreach (Cut cut in run.Cuts.Reverse())
-            yield return (run.Log.CountAt(cut.LogLength), cut);
-        foreach (Cut cut in run.Cuts.Where(c => c.LogLength > 0))
+        int lastPublish = run.Cuts.Index().Last(c => c.Item.Publishes < run.Publishes.Count && !IsStep(c.Item)).Index;
+        int created = run.Cuts.Index().First(c => c.Item.Created).Index;
+        foreach ((int index, Cut cut) in run.Cuts.Index().Reverse())
         {
-            int first = run.Log.CountAt(cut.LogLength);
-            int next = run.Cuts.Where(c => c.LogLength > cut.LogLength).Select(c => run.Log.CountAt(c.LogLength)).FirstOrDefault(run.Log.Operations.Count);
-            for (int i = first; i < next; i++)
+            if (index >= lastPublish || !IsStep(cut))
+                yield return (run.Log.CountAt(cut.LogLength), cut);
+        }
+
+        foreach ((int index, Cut cut) in run.Cuts.Index().Where(c => c.Index < created || c.Index >= lastPublish))
+        {
+            int next = index + 1 < run.Cuts.Count ? run.Log.CountAt(run.Cuts[index + 1].LogLength) : run.Log.Operations.Count;
+            for (int i = run.Log.CountAt(cut.LogLength); i < next; i++)
             {
                 if (run.Log.Operations[i].Kind is OperationKind.Rename or OperationKind.Unlink or OperationKind.RemoveDirectory or OperationKind.Sync)
                     yield return (i + 1, cut with { Label = $"operation {i} after {cut.Label}" });
@@ -134,9 +143,9 @@ public sealed class PowerLossTests(PowerLossTests.Recording recording, ITestOutp
         var random = new Random(seed);
         Cut[] steps = [.. cuts.Where(c => IsStep(c)).GroupBy(c => c.Label.Split(' ')[0]).Select(g => random.GetItems(g.ToArray(), 1)[0])];
         return cuts.Where(c => !IsStep(c) || steps.Contains(c));
-
-        static bool IsStep(Cut cut) => cut.Label.Contains('.', StringComparison.Ordinal);
     }
+
+    private static bool IsStep(Cut cut) => cut.Label.Contains('.', StringComparison.Ordinal);
 
     private static bool KeepsNothing(int operation, int sector) => false;
 
