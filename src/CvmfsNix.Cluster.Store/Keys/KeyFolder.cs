@@ -64,8 +64,7 @@ public sealed class KeyFolder(string directory)
         {
             if (File.Exists(FileOf(repository, ".key")))
                 return RepositoryKeys.Load(Directory, repository);
-            if (System.IO.Directory.Exists(drafted))
-                System.IO.Directory.Delete(drafted, recursive: true);
+            Remove(drafted);
             using RepositoryKeys fresh = RepositoryKeys.Create(repository, now);
             fresh.Save(drafted);
             DirectorySync.Sync(drafted);
@@ -75,12 +74,20 @@ public sealed class KeyFolder(string directory)
 
         RepositoryKeys keys = RepositoryKeys.Load(decided, repository);
         keys.Save(Directory);
+        DirectorySync.Sync(Directory);
         // Renamed back first: a power loss may keep some of the removals and not others, and a decided folder that lacks files would
         // block the repository for ever. A draft is thrown away whatever it holds.
+        Remove(drafted);
         System.IO.Directory.Move(decided, drafted);
         DirectorySync.Sync(Directory);
-        System.IO.Directory.Delete(drafted, recursive: true);
+        Remove(drafted);
         return keys;
+    }
+
+    private static void Remove(string folder)
+    {
+        if (System.IO.Directory.Exists(folder))
+            System.IO.Directory.Delete(folder, recursive: true);
     }
 
     private string FileOf(string repository, string suffix) =>
