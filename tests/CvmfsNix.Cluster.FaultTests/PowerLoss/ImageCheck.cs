@@ -12,7 +12,7 @@ internal static class ImageCheck
 
     /// <returns>Null when all is well, else what is wrong.</returns>
     public static async Task<string?> ProblemAsync(
-        RecordedRun run, DiskModel disk, Cut cut, Func<int, int, bool> keeps, CancellationToken cancellationToken)
+        RecordedRun run, DiskModel disk, Cut cut, Func<int, int, bool> keeps, TimeSpan readyWithin, CancellationToken cancellationToken)
     {
         string image = run.Scratch[$"image-{Guid.NewGuid():N}"];
         disk.WriteImage(image, keeps);
@@ -20,7 +20,7 @@ internal static class ImageCheck
         {
             await CheckFolderAsync(run, Path.Combine(image, RecordedRun.FolderBelowRoot), cut, cancellationToken);
             CheckToken(Path.Combine(image, "data"));
-            await CheckNodeAsync(run, Path.Combine(image, "data"), cut, cancellationToken);
+            await CheckNodeAsync(run, new NodeSettings(Path.Combine(image, "data")) { ReadyWithin = readyWithin }, cut, cancellationToken);
             return null;
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -59,9 +59,9 @@ internal static class ImageCheck
         Assert.True(!File.Exists(token) || File.ReadAllText(token).Trim().Length == TokenDigits, "The admin token is torn.");
     }
 
-    private static async Task CheckNodeAsync(RecordedRun run, string data, Cut cut, CancellationToken cancellationToken)
+    private static async Task CheckNodeAsync(RecordedRun run, NodeSettings settings, Cut cut, CancellationToken cancellationToken)
     {
-        await using NodeProcess node = await NodeProcess.StartAsync(new NodeSettings(data), cancellationToken);
+        await using NodeProcess node = await NodeProcess.StartAsync(settings, cancellationToken);
         NodeAddresses server = node.Addresses;
         string publicKey = cut.Created ? run.Created.PublicKey : await CreateAsync(server, cancellationToken);
 
