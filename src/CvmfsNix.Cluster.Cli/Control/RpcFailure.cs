@@ -45,6 +45,7 @@ internal static class RpcFailure
     {
         ("Unauthorized" or "Forbidden", _) or (_, StatusCode.Unauthenticated or StatusCode.PermissionDenied) => ExitCode.Refused,
         ("Overloaded" or "NoLeader" or "TooFewCopies", _) => ExitCode.Unknown,
+        ("Unsupported", _) => ExitCode.No,
         (_, StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.AlreadyExists or StatusCode.FailedPrecondition
             or StatusCode.OutOfRange) => ExitCode.No,
         _ => ExitCode.Unknown,

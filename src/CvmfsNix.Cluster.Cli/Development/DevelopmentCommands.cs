@@ -30,16 +30,19 @@ internal static class DevelopmentCommands
 
     private static Command HashArchive(CommandContext context)
     {
-        var path = new Argument<string>("PATH") { Description = "File, folder or link" };
-        var command = new Command("nar-hash", "Print the NAR hash of something on disk") { path };
+        var paths = new Argument<string[]>("PATH") { Description = "Files, folders or links", Arity = ArgumentArity.OneOrMore };
+        var command = new Command("nar-hash", "Print the NAR hashes of things on disk, a line each") { paths };
         context.Handle(command, async (parse, cancellationToken) =>
         {
-            string text = parse.GetRequiredValue(path);
-            (NarHash hash, long size) = await NarFromDisk.HashAsync(text, cancellationToken);
-            if (context.Json(parse))
-                context.Terminal.Json(new NarHashJson(text, hash.ToString(), size), JsonShapes.Plain.NarHashJson);
-            else
-                context.Terminal.Line(hash.ToString());
+            foreach (string path in parse.GetRequiredValue(paths))
+            {
+                (NarHash hash, long size) = await NarFromDisk.HashAsync(path, cancellationToken);
+                if (context.Json(parse))
+                    context.Terminal.Json(new NarHashJson(path, hash.ToString(), size), JsonShapes.Plain.NarHashJson);
+                else
+                    context.Terminal.Line(hash.ToString());
+            }
+
             return ExitCode.Done;
         });
         return command;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
-using CvmfsNix.Cluster.Store.Files;
 using Microsoft.Win32.SafeHandles;
 
 namespace CvmfsNix.Cluster.Node.Hosting;
@@ -38,8 +37,7 @@ public sealed partial class DataFolder : IDisposable
     {
         try
         {
-            // Its own name too has to survive a power loss, or everything acknowledged goes with it.
-            DurableDirectory.Ensure(path);
+            Directory.CreateDirectory(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

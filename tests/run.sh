@@ -1,0 +1,135 @@
+#!/bin/bash
+# tests/run.sh [--full] [--filter NAME]
+#
+# Builds the solution (Release) and runs every test project. The last line is "N passed, N failed, N skipped"; exit 0
+# only if something ran and nothing failed. A project that does not build, and a test process that dies, count as failed.
+#   --full         the sizes named in the issues (hours) instead of those of CI (minutes): sets CVMFSNIX_TEST_FULL=1
+#   --filter NAME  only tests whose class or method name contains NAME
+# As root, missing tools are installed by name from the distribution. With CI=true a missing tool is an error, and a test
+# skipped for want of one counts as failed.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
+
+full=0
+filter=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --full) full=1 ;;
+        --filter)
+            [ $# -gt 1 ] || { echo "tests/run.sh: --filter needs a name" >&2; exit 2; }
+            filter=$2
+            shift
+            ;;
+        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) echo "tests/run.sh: unknown argument $1" >&2; exit 2 ;;
+    esac
+    shift
+done
+[ "$full" = 0 ] || export CVMFSNIX_TEST_FULL=1
+ci=0
+[ "${CI:-}" != true ] || ci=1
+
+passed=0 failed=0 skipped=0
+out=$(mktemp -d "${TMPDIR:-/tmp}/cvmfsnix-tests.XXXXXX")
+trap 'rm -rf "$out"' EXIT
+finish() {
+    if [ -s "$out/skips" ]; then
+        echo
+        echo "Skipped, with reasons:"
+        sort -u "$out/skips"
+    fi
+    echo
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+    exit $?
+}
+
+# --- tools -------------------------------------------------------------------------------------------------------
+missing=()
+need() { command -v "$1" >/dev/null || missing+=("$2"); }
+need nix-store nix-bin
+need sqlite3 sqlite3
+need openssl openssl
+need gcc gcc
+[ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing ${missing[*]} ..."
+    { DEBIAN_FRONTEND=noninteractive apt-get update -qq \
+        && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$out/apt" 2>&1 \
+        && missing=() || tail -n 5 "$out/apt"
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "missing on this machine: ${missing[*]} (install them, or run as root)"
+    if [ "$ci" = 1 ]; then
+        failed=1
+        finish
+    fi
+fi
+
+# --- build -------------------------------------------------------------------------------------------------------
+# The solution first, for one restore and parallel builds. If it fails, each test project tells for itself, so that
+# one broken project does not hide the results of the others.
+echo "building ..."
+build() { dotnet build -c Release -nologo -v quiet -nodeReuse:false -clp:NoSummary "$@"; }
+solution_built=1
+build CvmfsNix.Cluster.sln >"$out/build" 2>&1 || solution_built=0
+[ "$solution_built" = 1 ] || grep -E 'error|warning' "$out/build" | sort -u | head -n 40
+
+# --- run ---------------------------------------------------------------------------------------------------------
+# The runner is told what to print; the numbers are taken from its report file, which a process that dies never writes.
+zero_tests=8 # exit code of the runner when nothing ran
+count() { grep -o '<assembly [^>]*>' "$2" | sed -n 's/.*[[:space:]]'"$1"'="\([0-9]*\)".*/\1/p' | awk '{ n += $1 } END { print n + 0 }'; }
+for project in tests/*Tests/*.csproj; do
+    name=$(basename "$project" .csproj)
+    echo
+    echo "=== $name"
+    if [ "$solution_built" = 0 ] && ! build "$project" >"$out/build.$name" 2>&1; then
+        grep -E 'error' "$out/build.$name" | sort -u | head -n 20
+        echo "$name does not build: counted as failed"
+        failed=$((failed + 1))
+        continue
+    fi
+
+    program=artifacts/bin/$name/release/$name
+    report=$out/$name.xml
+    arguments=(--results-directory "$out" --report-xunit-xml --report-xunit-xml-filename "$name.xml" --no-ansi --progress off --output Normal)
+    # The display name is namespace, class and method in one: the filter may name any of them.
+    [ -z "$filter" ] || arguments+=(--filter-display-name "*$filter*")
+    "$program" "${arguments[@]}" >"$out/$name.log" 2>&1
+    code=$?
+    if [ "$code" = "$zero_tests" ]; then
+        echo "no tests"
+        continue
+    fi
+    if [ ! -s "$report" ]; then
+        tail -n 40 "$out/$name.log"
+        echo "$name ended with $code and no report: counted as failed"
+        failed=$((failed + 1))
+        continue
+    fi
+    p=$(count passed "$report") f=$(count failed "$report") s=$(count skipped "$report") e=$(count errors "$report")
+    [ "$f" = 0 ] && [ "$e" = 0 ] || cat "$out/$name.log"
+    if [ "$code" != 0 ] && [ "$f" = 0 ] && [ "$e" = 0 ] && [ "$((p + s))" -gt 0 ]; then
+        cat "$out/$name.log"
+        echo "$name ended with $code although no test failed: counted as failed"
+        f=1
+    fi
+    passed=$((passed + p)) failed=$((failed + f + e)) skipped=$((skipped + s))
+    echo "$p passed, $((f + e)) failed, $s skipped"
+    if [ "$s" -gt 0 ]; then
+        tr '\n' ' ' <"$report" | sed 's/<test /\n<test /g' | grep 'result="Skip"' \
+            | sed -n 's/.* name="\([^"]*\)".*<reason>\(<!\[CDATA\[\)\{0,1\}\([^]<]*\).*/  \1: \3/p' >>"$out/skips"
+    fi
+done
+if [ "$solution_built" = 0 ] && [ "$failed" = 0 ]; then
+    echo "the solution does not build: counted as failed"
+    failed=1
+fi
+if [ "$ci" = 1 ] && [ -s "$out/skips" ]; then
+    installable=$(grep -c -i -E 'not installed|is missing|not found|not in PATH|apt-get' "$out/skips")
+    if [ "$installable" -gt 0 ]; then
+        echo "$installable skips for want of something that CI installs: counted as failed"
+        failed=$((failed + installable)) skipped=$((skipped - installable))
+    fi
+fi
+finish
