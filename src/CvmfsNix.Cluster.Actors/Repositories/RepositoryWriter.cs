@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Akka.Actor;
 using Akka.Cluster.Tools.PublishSubscribe;
 using Akka.Event;
@@ -9,6 +10,7 @@ using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Commit;
+using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.Store.Steps;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
@@ -76,6 +78,7 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
     private static readonly TimeSpan DeferredTick = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan TellAgainEvery = TimeSpan.FromSeconds(5);
     private const int TellAgainMax = 200;
+    private const int TriesAlone = 3;
 
     private enum Phase
     {
@@ -127,6 +130,7 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
     private IReadOnlyList<TransactionOutcome> _decided = [];
     private long _attempt;
     private int _failures;
+    private int _batchMax;
     private bool _resting;
     private string _problem = "The writer is starting.";
 
@@ -135,6 +139,7 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
         _definition = definition;
         _settings = settings;
         _queue = new CommitQueue(settings.QueueMax);
+        _batchMax = settings.BatchMembersMax;
         PersistenceId = PersistenceIds.Repository(definition.Repository);
         JournalPluginId = JournalPlugins.Writer;
 
@@ -354,8 +359,7 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
         if (_phase != Phase.Idle || _resting || _queue.Ready == 0)
             return;
         _phase = Phase.Preparing;
-        // After a failure batches get smaller, so that one bad bundle does not hold up the others.
-        _inFlight = _queue.Take(Math.Max(1, _settings.BatchMembersMax >> _failures));
+        _inFlight = _queue.Take(_batchMax);
         var attempt = ++_attempt;
         var now = Now;
         var batch = _inFlight.Select(q => q.Transaction).ToList();
@@ -367,6 +371,7 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
     private void Append(Prepared prepared)
     {
         _failures = 0;
+        _batchMax = Math.Min(_batchMax * 2, _settings.BatchMembersMax);
         var decided = new List<TransactionOutcome>();
         var deferred = new List<CommitQueue.Queued>();
         foreach (var (queued, outcome) in _inFlight.Zip(prepared.Batch.Outcomes))
@@ -447,12 +452,32 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
         TryPrepare();
     }
 
+    // What cannot be prepared alone, for a reason that is not the machine's, never can: it is rejected, lest it hold up the queue and
+    // its builder for ever. Until it is alone, batches get smaller, so that the others are committed.
     private void GiveBack(PrepareFailed failed)
     {
+        bool passes = failed.Cause is IOException or UnauthorizedAccessException or DbException or IndexBehindException or IncompleteStoreException or OperationCanceledException;
+        if (!passes && _inFlight is [var alone] && ++_failures >= TriesAlone)
+        {
+            _log.Error(failed.Cause, "{0}: transaction {1} cannot be prepared and is rejected", _definition.Repository, alone.Transaction.Id);
+            _failures = 0;
+            var head = _state.Head!;
+            _decided =
+            [
+                new TransactionOutcome(
+                    alone.Transaction.Id, TransactionStatus.Rejected, false, head.Revision, head.RootHash.ToString(), 0, 0, KeptContent.None, 0,
+                    new Model.Transactions.Rejection("CannotCommit", $"The transaction could not be turned into a revision: {failed.Cause.Message}", _definition.Repository.Value, "publish again; if it is refused again, the log of the node that leads tells why")),
+            ];
+            _phase = Phase.Appending;
+            PersistAsync(new TransactionsDecided(_decided, [.. _settled], Now), e => Appended(e, null));
+            return;
+        }
+
+        _batchMax = Math.Max(1, _inFlight.Count / 2);
         _queue.Return(_inFlight);
         _inFlight = [];
         _phase = Phase.Idle;
-        _failures = Math.Min(_failures + 1, 10);
+        _failures = passes ? Math.Min(_failures + 1, 10) : _failures;
         var pause = TimeSpan.FromMilliseconds(Math.Min(100 << _failures, 30_000));
         _log.Error(failed.Cause, "{0}: a batch could not be prepared (try {1}); again in {2}", _definition.Repository, _failures, pause);
         _resting = true;

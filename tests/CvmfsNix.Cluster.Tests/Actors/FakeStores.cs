@@ -11,7 +11,7 @@ namespace CvmfsNix.Cluster.Tests.Actors;
 
 /// <summary>
 /// Stores in memory that outlive a node, as a disk would. A transaction's bundle digest says what it brings: <c>a</c> brings path a,
-/// <c>a&lt;b</c> brings path a, which refers to path b.
+/// <c>a&lt;b</c> brings path a, which refers to path b; a batch with <c>!</c> in it cannot be prepared.
 /// </summary>
 internal sealed class FakeStores : IRepositoryBackends
 {
@@ -53,6 +53,8 @@ internal sealed class FakeStore(FakeStores stores) : IRepositoryBackend
     public async Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct)
     {
         await stores.At("prepare", ct);
+        if (batch.Any(t => t.BundleDigest == "!"))
+            throw new InvalidOperationException("a bundle that nothing can be made of");
         lock (_paths)
         {
             _prepared.Clear();

@@ -167,6 +167,17 @@ public sealed class PublishingTests
     }
 
     [Fact]
+    public async Task A_transaction_that_cannot_be_prepared_is_rejected_and_holds_up_nobody()
+    {
+        await using var node = await TestNode.StartedAsync();
+        var bad = node.Core.SealAsync(TestNode.Seal("!"), Ct);
+        var good = await Task.WhenAll(node.Core.SealAsync(TestNode.Seal("a"), Ct), node.Core.SealAsync(TestNode.Seal("b"), Ct));
+        Assert.All(good, o => Assert.Equal(TransactionStatus.Committed, o.Status));
+        var refused = await bad;
+        Assert.Equal((TransactionStatus.Rejected, "CannotCommit"), (refused.Status, refused.Reason?.Code));
+    }
+
+    [Fact]
     public async Task A_lost_append_answers_nobody_and_the_successor_goes_on_from_what_the_journal_holds()
     {
         await using var node = await TestNode.StartedAsync();
