@@ -54,7 +54,10 @@ internal sealed class TestNode : IAsyncDisposable
         builder.Services.AddCvmfsNixCore(Options);
         _host = builder.Build();
         await _host.StartAsync(TestContext.Current.CancellationToken);
-        await Core.ReadyAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        var core = Core;
+        var ready = core.ReadyAsync(TestContext.Current.CancellationToken);
+        await Task.WhenAny(ready, core.WhenTerminated).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        Assert.True(ready.IsCompletedSuccessfully, "The node ended before it was ready.");
     }
 
     public async Task StopAsync()
