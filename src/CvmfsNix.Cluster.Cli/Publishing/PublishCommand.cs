@@ -72,7 +72,7 @@ internal static class PublishCommand
         {
             ControlSettings settings = context.Global.Settings(parse);
             StorePaths store = await StorePaths.OpenAsync(
-                parse.GetValue(storeRoot), parse.GetValue(registration), Environment.GetEnvironmentVariable, cancellationToken);
+                parse.GetValue(storeRoot), parse.GetValue(registration), Environment.GetEnvironmentVariable, context.Terminal.Warning, cancellationToken);
             using var control = new ControlPlane(settings, context.Terminal, context.Clock);
             using var packs = new PackUpload(settings.Token);
             string? batchFile = parse.GetValue(batch);

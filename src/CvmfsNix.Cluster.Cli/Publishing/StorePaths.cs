@@ -16,8 +16,13 @@ internal sealed class StorePaths(StoreView view, IPathInfoSource source)
     /// Opens the source that the switches name: a registration file, else Nix itself, on the machine's own store or on
     /// a store below a root.
     /// </summary>
+    /// <param name="storeRoot">The root, or null.</param>
+    /// <param name="registration">The registration file, or null.</param>
+    /// <param name="environment">Reads an environment variable.</param>
+    /// <param name="warn">Told what Nix could not be asked for although the publish goes on.</param>
+    /// <param name="cancellationToken">Ends the reading of the file.</param>
     public static async Task<StorePaths> OpenAsync(
-        string? storeRoot, string? registration, Func<string, string?> environment, CancellationToken cancellationToken)
+        string? storeRoot, string? registration, Func<string, string?> environment, Action<string> warn, CancellationToken cancellationToken)
     {
         StoreDirectory directory = environment(StoreDirectoryVariable) is { Length: > 0 } text ? Parse(text) : StoreDirectory.Default;
         var view = new StoreView(directory, storeRoot);
@@ -34,7 +39,7 @@ internal sealed class StorePaths(StoreView view, IPathInfoSource source)
         }
 
         if (view.Root is not { } root)
-            return new StorePaths(view, new LocalNixStore(directory));
+            return new StorePaths(view, new LocalNixStore(directory, warn: warn));
         if (!System.IO.Directory.Exists(root + "/nix/var/nix/db"))
         {
             throw CliException.Usage(
@@ -42,7 +47,8 @@ internal sealed class StorePaths(StoreView view, IPathInfoSource source)
         }
 
         // A chroot store of Nix has the same layout; Nix reads its database there.
-        return new StorePaths(view, new LocalNixStore(directory, environment: new Dictionary<string, string> { ["NIX_REMOTE"] = $"local?root={root}" }));
+        return new StorePaths(view, new LocalNixStore(
+            directory, environment: new Dictionary<string, string> { ["NIX_REMOTE"] = $"local?root={root}" }, warn: warn));
     }
 
     /// <summary>The store paths meant by what the user gave, each once, in the order given.</summary>

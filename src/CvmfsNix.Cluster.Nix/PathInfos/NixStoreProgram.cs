@@ -4,7 +4,7 @@ using CvmfsNix.Cluster.Nix.StorePaths;
 
 namespace CvmfsNix.Cluster.Nix.PathInfos;
 
-/// <summary>Runs <c>nix-store</c> and reads what it prints while it runs.</summary>
+/// <summary>Runs <c>nix-store</c>, or <c>nix</c>, and reads what it prints while it runs.</summary>
 internal sealed class NixStoreProgram(string program, StoreDirectory directory, IReadOnlyDictionary<string, string> environment)
 {
     private const int MaxErrorText = 64 * 1024;
@@ -68,7 +68,7 @@ internal sealed class NixStoreProgram(string program, StoreDirectory directory, 
         catch (Win32Exception e)
         {
             throw new PathInfoSourceException(
-                $"{program} could not be run ({e.Message}). Install Nix and have nix-store in PATH, or give a registration file made where Nix is (nix-store --dump-db $(nix-store -qR PATH)).", e);
+                $"{program} could not be run ({e.Message}). Install Nix and have it in PATH, or give a registration file made where Nix is (nix-store --dump-db $(nix-store -qR PATH)).", e);
         }
     }
 
