@@ -1,28 +1,42 @@
 using System.Diagnostics;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.TestKit;
+using CvmfsNix.Cluster.TestKit.Processes;
 using Xunit;
 
 namespace CvmfsNix.Cluster.InteropTests.Nix;
 
-/// <summary>A relocated Nix store in a temporary folder: own store, state and log directories, no network, no daemon.</summary>
+/// <summary>A Nix store of its own in a folder that goes with it: own store, state and log directories, no network, no daemon.</summary>
 public sealed class NixSandbox : IDisposable
 {
     private readonly string _root;
 
+    /// <summary>A store relocated into a temporary folder.</summary>
     public NixSandbox()
+        : this(Directory.CreateTempSubdirectory("cvmfsnix-nix-").FullName, chroot: false)
     {
-        _root = Directory.CreateTempSubdirectory("cvmfsnix-nix-").FullName;
-        StoreDirectory = StoreDirectory.Parse(_root + "/store");
-        Environment = new Dictionary<string, string>
+    }
+
+    private NixSandbox(string root, bool chroot)
+    {
+        _root = root;
+        ChrootFolder = chroot ? root : null;
+        StoreDirectory = chroot ? StoreDirectory.Default : StoreDirectory.Parse(root + "/store");
+        Dictionary<string, string> environment = new()
         {
-            ["NIX_STORE_DIR"] = StoreDirectory.Value,
-            ["NIX_STATE_DIR"] = _root + "/var",
-            ["NIX_LOG_DIR"] = _root + "/log",
-            ["NIX_CONF_DIR"] = _root + "/etc",
-            ["XDG_CACHE_HOME"] = _root + "/cache",
-            ["NIX_REMOTE"] = "",
-            ["NIX_CONFIG"] = "experimental-features = nix-command\nsandbox = false\nbuild-users-group =\nsubstituters =",
+            ["NIX_CONF_DIR"] = root + "/etc",
+            ["NIX_LOG_DIR"] = root + "/log",
+            ["XDG_CACHE_HOME"] = root + "/cache",
+            ["NIX_REMOTE"] = chroot ? $"local?root={root}" : "",
+            ["NIX_CONFIG"] = "sandbox = false\nbuild-users-group =\nsubstituters =",
         };
+        if (!chroot)
+        {
+            environment["NIX_STORE_DIR"] = StoreDirectory.Value;
+            environment["NIX_STATE_DIR"] = root + "/var";
+        }
+
+        Environment = environment;
     }
 
     /// <summary>Null where real Nix can be used, else the reason why not.</summary>
@@ -33,31 +47,38 @@ public sealed class NixSandbox : IDisposable
 
     public StoreDirectory StoreDirectory { get; }
 
+    /// <summary>Below this folder lies the store of <see cref="Chroot"/>; null for relocated stores.</summary>
+    public string? ChrootFolder { get; }
+
     public IReadOnlyDictionary<string, string> Environment { get; }
+
+    /// <summary>The default store directory below a temporary folder. Nothing can be built there, but paths can be added.</summary>
+    public static NixSandbox Chroot() => new(Directory.CreateTempSubdirectory("cvmfsnix-chroot-").FullName, chroot: true);
+
+    /// <summary>A store relocated to <c>FOLDER/store</c>; the folder is made, and removed at the end.</summary>
+    /// <exception cref="IOException">The folder is there already.</exception>
+    public static NixSandbox At(string folder)
+    {
+        if (Directory.Exists(folder))
+            throw new IOException($"{folder} exists.");
+        return new NixSandbox(Directory.CreateDirectory(folder).FullName, chroot: false);
+    }
+
+    /// <summary>Where a path lies on disk.</summary>
+    public string DiskPath(StorePathName path) => ChrootFolder + StoreDirectory.FullPath(path);
 
     /// <summary>Builds an expression of the test data; the base name of its output.</summary>
     public async Task<StorePathName> BuildAsync(string expression, params string[] arguments)
     {
-        string text = System.Text.Encoding.UTF8.GetString(await RunAsync("nix-build", [TestDataFile(expression), "--no-out-link", .. arguments]));
+        string text = System.Text.Encoding.UTF8.GetString(await RunAsync("nix-build", [TestData.Path("nix/" + expression), "--no-out-link", .. arguments]));
         return StoreDirectory.ParsePath(text.Trim());
     }
 
     /// <summary>Runs a program with the environment of this store; what it printed on stdout.</summary>
     public async Task<byte[]> RunAsync(string program, params string[] arguments)
     {
-        CancellationToken cancellationToken = TestContext.Current.CancellationToken;
-        ProcessStartInfo start = new(program) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string argument in arguments)
-            start.ArgumentList.Add(argument);
-        foreach ((string name, string value) in Environment)
-            start.Environment[name] = value;
-        using Process process = Process.Start(start)!;
-        Task<string> errors = process.StandardError.ReadToEndAsync(cancellationToken);
-        using MemoryStream output = new();
-        await process.StandardOutput.BaseStream.CopyToAsync(output, cancellationToken);
-        await process.WaitForExitAsync(cancellationToken);
-        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)}: {await errors}");
-        return output.ToArray();
+        ProgramRun run = await ProgramRun.RunAsync(program, arguments, Environment, TestContext.Current.CancellationToken);
+        return run.Succeeded().Bytes;
     }
 
     public async Task<string[]> LinesAsync(string program, params string[] arguments) =>
@@ -71,17 +92,5 @@ public sealed class NixSandbox : IDisposable
             using Process process = Process.Start(command[0], command[1..]);
             process.WaitForExit();
         }
-    }
-
-    private static string TestDataFile(string name)
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            string file = Path.Combine(folder.FullName, "tests", "testdata", "nix", name);
-            if (File.Exists(file))
-                return file;
-        }
-
-        throw new FileNotFoundException($"tests/testdata/nix/{name} is not above {AppContext.BaseDirectory}.");
     }
 }

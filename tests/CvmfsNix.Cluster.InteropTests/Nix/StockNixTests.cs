@@ -148,7 +148,7 @@ public sealed class StockNixTests : IDisposable
         StorePathName root = await nix.BuildAsync("synth.nix", "--arg", "n", "5", "--argstr", "seed", "signing");
         string secret = nix.StoreDirectory.Value + "-sk", @public = nix.StoreDirectory.Value + "-pk", cache = nix.StoreDirectory.Value + "-cache";
         await nix.RunAsync("nix-store", "--generate-binary-cache-key", "interop-1", secret, @public);
-        await nix.RunAsync("nix", "copy", "--to", $"file://{cache}?compression=none&secret-key={secret}", nix.StoreDirectory.FullPath(root));
+        await nix.RunAsync("nix", "copy", "--extra-experimental-features", "nix-command", "--to", $"file://{cache}?compression=none&secret-key={secret}", nix.StoreDirectory.FullPath(root));
 
         NixSecretKey key = NixSecretKey.Parse(await File.ReadAllTextAsync(secret, Token));
         NixPublicKey publicKey = NixPublicKey.Parse(await File.ReadAllTextAsync(@public, Token));
