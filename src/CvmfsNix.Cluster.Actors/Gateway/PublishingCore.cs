@@ -238,8 +238,11 @@ internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry
 
     private LocalRepository Local(string fqrn) => local.Find(fqrn) ?? throw UnknownRepository(fqrn);
 
-    private static PublishingException UnknownRepository(string fqrn) =>
-        new(PublishingCodes.UnknownRepository, $"There is no repository {fqrn}.", fqrn, "Create it first, or check the name.");
+    // Before the registry is read a node knows of no repository at all: a builder that comes back to a node just started must not be
+    // told, for good, that its repository does not exist.
+    private PublishingException UnknownRepository(string fqrn) => local.RegistryRead
+        ? new(PublishingCodes.UnknownRepository, $"There is no repository {fqrn}.", fqrn, "Create it first, or check the name.")
+        : new(PublishingCodes.NoLeader, "This node is starting and has not read the journal yet.", fqrn, "Try again; it is safe.", TimeSpan.FromSeconds(1));
 
     private static InvalidOperationException Unexpected(object reply) => new($"A ledger answered with {reply}.");
 

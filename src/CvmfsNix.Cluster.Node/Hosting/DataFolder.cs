@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using CvmfsNix.Cluster.Store.Files;
 using Microsoft.Win32.SafeHandles;
 
 namespace CvmfsNix.Cluster.Node.Hosting;
@@ -37,7 +38,8 @@ public sealed partial class DataFolder : IDisposable
     {
         try
         {
-            Directory.CreateDirectory(path);
+            // Its own name too has to survive a power loss, or everything acknowledged goes with it.
+            DurableDirectory.Ensure(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -59,14 +59,12 @@ public sealed class KeyFolder(string directory)
     // completed in a folder of their own, whose rename is the decision; copying from there is repeated until it is done.
     private RepositoryKeys LoadOrCreate(string repository, DateTimeOffset now)
     {
-        string decided = Path.Combine(Directory, $".{repository}.new");
+        string decided = Path.Combine(Directory, $".{repository}.new"), drafted = decided + ".tmp";
         if (!System.IO.Directory.Exists(decided))
         {
             if (File.Exists(FileOf(repository, ".key")))
                 return RepositoryKeys.Load(Directory, repository);
-            string drafted = decided + ".tmp";
-            if (System.IO.Directory.Exists(drafted))
-                System.IO.Directory.Delete(drafted, recursive: true);
+            Remove(drafted);
             using RepositoryKeys fresh = RepositoryKeys.Create(repository, now);
             fresh.Save(drafted);
             DirectorySync.Sync(drafted);
@@ -77,8 +75,19 @@ public sealed class KeyFolder(string directory)
         RepositoryKeys keys = RepositoryKeys.Load(decided, repository);
         keys.Save(Directory);
         DirectorySync.Sync(Directory);
-        System.IO.Directory.Delete(decided, recursive: true);
+        // Renamed back first: a power loss may keep some of the removals and not others, and a decided folder that lacks files would
+        // block the repository for ever. A draft is thrown away whatever it holds.
+        Remove(drafted);
+        System.IO.Directory.Move(decided, drafted);
+        DirectorySync.Sync(Directory);
+        Remove(drafted);
         return keys;
+    }
+
+    private static void Remove(string folder)
+    {
+        if (System.IO.Directory.Exists(folder))
+            System.IO.Directory.Delete(folder, recursive: true);
     }
 
     private string FileOf(string repository, string suffix) =>

@@ -8,8 +8,8 @@ using CvmfsNix.Cluster.Nix.StorePaths;
 namespace CvmfsNix.Cluster.FaultTests.Checking;
 
 /// <summary>
-/// Reads a repository over HTTP as any client could, given nothing but its public key, and compares it with what was
-/// acknowledged.
+/// Reads a repository as any client could, over HTTP or from a folder, given nothing but its public key, and compares it with
+/// what was acknowledged. A location is the URL of a node's data port, or the path of a repository folder.
 /// </summary>
 internal sealed class RepositoryChecker(string fqrn, string publicKeyPem, HistoryLog history)
 {
@@ -18,9 +18,9 @@ internal sealed class RepositoryChecker(string fqrn, string publicKeyPem, Histor
     private static readonly RepositoryPath StoreRoot = RepositoryPath.Parse(StoreDirectory.Default.Value);
 
     /// <summary>Signatures, revision, and that every acknowledged path is listed once.</summary>
-    public async Task CheckListingAsync(string http, CancellationToken cancellationToken)
+    public async Task CheckListingAsync(string location, CancellationToken cancellationToken)
     {
-        await using RepositoryReader reader = await OpenAsync(http, cancellationToken);
+        await using RepositoryReader reader = await OpenAsync(location, cancellationToken);
         await CheckListingAsync(reader, cancellationToken);
     }
 
@@ -28,9 +28,9 @@ internal sealed class RepositoryChecker(string fqrn, string publicKeyPem, Histor
     /// The same, and everything reachable is read: each catalog and object is hashed by the reader, each acknowledged path's
     /// archive is put together from what is served and hashed against what Nix registered.
     /// </summary>
-    public async Task<ulong> CheckEverythingAsync(string http, CancellationToken cancellationToken)
+    public async Task<ulong> CheckEverythingAsync(string location, CancellationToken cancellationToken)
     {
-        await using RepositoryReader reader = await OpenAsync(http, cancellationToken);
+        await using RepositoryReader reader = await OpenAsync(location, cancellationToken);
         await CheckListingAsync(reader, cancellationToken);
 
         var acknowledged = history.Paths.ToDictionary(p => p.Path.Value);
@@ -57,15 +57,17 @@ internal sealed class RepositoryChecker(string fqrn, string publicKeyPem, Histor
     }
 
     /// <summary>Bytes of the newest root: what two states are compared by.</summary>
-    public async Task<(ulong Revision, string RootHash)> HeadAsync(string http, CancellationToken cancellationToken)
+    public async Task<(ulong Revision, string RootHash)> HeadAsync(string location, CancellationToken cancellationToken)
     {
-        await using RepositoryReader reader = await OpenAsync(http, cancellationToken);
+        await using RepositoryReader reader = await OpenAsync(location, cancellationToken);
         return (reader.Revision, reader.RootHash.ToString());
     }
 
-    private async Task<RepositoryReader> OpenAsync(string http, CancellationToken cancellationToken)
+    private async Task<RepositoryReader> OpenAsync(string location, CancellationToken cancellationToken)
     {
-        var source = new HttpSource(new Uri($"{http.TrimEnd('/')}/cvmfs/{fqrn}/"));
+        IRepositorySource source = location.StartsWith('/')
+            ? new DirectorySource(location)
+            : new HttpSource(new Uri($"{location.TrimEnd('/')}/cvmfs/{fqrn}/"));
         RepositoryReader reader = await RepositoryReader.OpenAsync(
             source, [publicKeyPem], new RepositoryReaderOptions { ExpectedName = fqrn }, cancellationToken);
         ulong told = history.HighestRevision;

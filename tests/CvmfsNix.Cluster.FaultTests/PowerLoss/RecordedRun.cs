@@ -1,3 +1,4 @@
+using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.FaultTests.Checking;
 using CvmfsNix.Cluster.FaultTests.Closures;
 using CvmfsNix.Cluster.FaultTests.Processes;
@@ -13,7 +14,8 @@ namespace CvmfsNix.Cluster.FaultTests.PowerLoss;
 /// <param name="Label">Where it was.</param>
 /// <param name="Created">The repository's creation was acknowledged.</param>
 /// <param name="Publishes">So many publishes were acknowledged, or the journal claims to hold them.</param>
-internal sealed record Cut(long LogLength, string Label, bool Created, int Publishes);
+/// <param name="ServedRevision">The node said that this revision's manifest lies in the repository folder for good; 0 = none.</param>
+internal sealed record Cut(long LogLength, string Label, bool Created, int Publishes, ulong ServedRevision);
 
 /// <summary>
 /// One life of a node, every file operation recorded: a repository is created, paths are published one after the other, the
@@ -22,16 +24,19 @@ internal sealed record Cut(long LogLength, string Label, bool Created, int Publi
 internal sealed class RecordedRun : IDisposable
 {
     public const string Repository = "power.example.org";
+    public const string FolderBelowRoot = "data/cvmfs/" + Repository;
     private const int PublishesBeforeTheStop = 3;
     private const int PublishesAfterTheStop = 2;
 
     private readonly List<Cut> _cuts = [];
     private readonly List<(PlannedPublish Publish, Acknowledgement Answer)> _publishes = [];
+    private readonly List<PathInfo> _afterwards = [];
     private readonly Recorder _recorder;
     private readonly Lock _lock = new();
     private CreatedRepository? _created;
     private bool _creationAnswered;
     private int _appended;
+    private ulong _served;
 
     private RecordedRun(Scratch scratch, Recorder recorder)
     {
@@ -57,10 +62,8 @@ internal sealed class RecordedRun : IDisposable
     /// <summary>In the order of time, with their answers.</summary>
     public IReadOnlyList<(PlannedPublish Publish, Acknowledgement Answer)> Publishes => _publishes;
 
-    /// <summary>A path that was registered and never published.</summary>
+    /// <summary>A publish that was never asked for, on top of the newest acknowledged one.</summary>
     public PlannedPublish Unpublished(int acknowledged) => PlannedPublish.New(_afterwards[acknowledged].Path);
-
-    private readonly List<PathInfo> _afterwards = [];
 
     public static async Task<RecordedRun> MakeAsync(CancellationToken cancellationToken)
     {
@@ -140,6 +143,8 @@ internal sealed class RecordedRun : IDisposable
         {
             if (mark.Step == StepNames.AppendAfter)
                 _appended++;
+            if (mark.Step == StepNames.NamedAfter)
+                _served = Manifest.ParseSigned(File.ReadAllBytes(Path.Combine(Root, FolderBelowRoot, ".cvmfspublished"))).Manifest.Revision;
         }
 
         AddCut($"{mark.Step} {mark.Number}");
@@ -151,7 +156,7 @@ internal sealed class RecordedRun : IDisposable
         {
             // What the journal holds is answered sooner or later, so it counts from the append on; that is the tighter bound.
             int publishes = _creationAnswered ? Math.Max(_appended, _publishes.Count) : 0;
-            _cuts.Add(new Cut(_recorder.LogLength, label, _creationAnswered, publishes));
+            _cuts.Add(new Cut(_recorder.LogLength, label, _creationAnswered, publishes, _served));
         }
     }
 }

@@ -46,7 +46,7 @@ internal sealed class Recorder
             ArgumentList =
             {
                 "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library,
-                Path.Combine(AppContext.BaseDirectory, "powerloss", "shim.c"), "-ldl", "-lpthread",
+                Path.Combine(AppContext.BaseDirectory, "PowerLoss", "shim.c"), "-ldl", "-lpthread",
             },
             RedirectStandardError = true,
         })!;

@@ -17,6 +17,9 @@ internal sealed record NodeSettings(string Data)
     /// <summary>Unix socket of a <see cref="StepListener"/>.</summary>
     public string? StepSocket { get; init; }
 
+    /// <summary>How long it may take until the node is ready.</summary>
+    public TimeSpan ReadyWithin { get; init; } = Deadline.Start;
+
     /// <summary>Further environment.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
@@ -56,7 +59,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         NodeProcess node = Launch(settings);
         try
         {
-            await node.ReadyAsync(cancellationToken);
+            await node.ReadyAsync(settings.ReadyWithin, cancellationToken);
             return node;
         }
         catch
@@ -66,8 +69,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a node and returns at once.</summary>
-    public static NodeProcess Launch(NodeSettings settings)
+    private static NodeProcess Launch(NodeSettings settings)
     {
         var start = new ProcessStartInfo(BuiltPrograms.Node)
         {
@@ -111,11 +113,11 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     }
 
     /// <summary>Waits for the READY line.</summary>
-    public async Task ReadyAsync(CancellationToken cancellationToken)
+    private async Task ReadyAsync(TimeSpan within, CancellationToken cancellationToken)
     {
         try
         {
-            using JsonDocument ready = JsonDocument.Parse(await _ready.Task.WaitAsync(Deadline.Start, cancellationToken));
+            using JsonDocument ready = JsonDocument.Parse(await _ready.Task.WaitAsync(within, cancellationToken));
             string Text(string name) => ready.RootElement.GetProperty(name).GetString() ?? "";
             Addresses = new NodeAddresses(Text("http"), Text("grpc"), Text("management"), Text("address"));
         }

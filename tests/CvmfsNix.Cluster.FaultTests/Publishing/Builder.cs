@@ -16,8 +16,8 @@ internal sealed record PlannedPublish(string Transaction, IReadOnlyList<StorePat
 /// <summary>Publishes from a synthetic store by the command line and writes the answers into a history.</summary>
 internal sealed class Builder(string fqrn, SyntheticStore store, HistoryLog history)
 {
-    /// <summary>Errors that answers carried, by code: for the output of a test.</summary>
-    public ConcurrentDictionary<string, int> ErrorCodes { get; } = new();
+    /// <summary>Errors that answers carried, by code and message.</summary>
+    public ConcurrentDictionary<(string Code, string Message), int> Errors { get; } = new();
 
     /// <summary>One publish in a process of its own.</summary>
     /// <returns>The answer; it was entered into the history when the exit code was 0.</returns>
@@ -52,7 +52,7 @@ internal sealed class Builder(string fqrn, SyntheticStore store, HistoryLog hist
     {
         if (answer.TryGetProperty("error", out JsonElement error))
         {
-            ErrorCodes.AddOrUpdate(error.GetProperty("code").GetString() ?? "", 1, (_, n) => n + 1);
+            Errors.AddOrUpdate((error.GetProperty("code").GetString() ?? "", error.GetProperty("message").GetString() ?? ""), 1, (_, n) => n + 1);
             return;
         }
 
