@@ -125,6 +125,25 @@ internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry
         }
     }
 
+    public async Task<TransactionView> ConcludeAsync(ConcludeTransaction command, CancellationToken ct)
+    {
+        var repository = Local(command.Repository);
+        var kept = new KeptContent(command.ContentKept, null);
+        if (command.ContentKept.Count > KeptContent.InlineMax && repository.Backend is StoreBackend backend)
+            kept = await backend.KeptAsync(command.ContentKept, ct).ConfigureAwait(false);
+        var outcome = new TransactionOutcome(
+            command.Id, TransactionStatus.Committed, true, command.Revision, command.RootHash, 0, command.PathsPresent, kept, 0, null);
+        var conclude = new Conclude(repository.Definition.Repository, new SealedTransaction(command.Id, command.Digest, "", 0, 0, command.Builder), outcome);
+        var reply = await AskLedgerAsync(conclude, ct).ConfigureAwait(false);
+        _open.TryRemove((command.Repository, command.Id), out _);
+        return reply switch
+        {
+            Decided decided => View(command.Repository, decided.Outcome),
+            Waiting => new TransactionView(command.Id, TransactionStatus.Sealed),
+            _ => throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply),
+        };
+    }
+
     public async Task<TransactionView> GetTransactionAsync(string fqrn, TransactionId id, CancellationToken ct)
     {
         var reply = await AskLedgerAsync(new GetTransaction(Local(fqrn).Definition.Repository, id), ct).ConfigureAwait(false);

@@ -29,6 +29,12 @@ public interface IPublishingCore
     /// <exception cref="PublishingException">OutcomeUnknown when no decision came in time; Overloaded; as <see cref="BeginAsync"/>.</exception>
     Task<TransactionView> SealAsync(SealTransaction command, CancellationToken ct);
 
+    /// <summary>
+    /// Records that a request found everything it asked for, and returns the answer of record: this one, or an earlier one. Durable on return.
+    /// </summary>
+    /// <exception cref="PublishingException">As <see cref="BeginAsync"/>.</exception>
+    Task<TransactionView> ConcludeAsync(ConcludeTransaction command, CancellationToken ct);
+
     /// <exception cref="PublishingException">UnknownTransaction.</exception>
     Task<TransactionView> GetTransactionAsync(string fqrn, TransactionId id, CancellationToken ct);
 

@@ -20,6 +20,18 @@ public sealed record CreateRepository(string Repository, HashAlgorithmId HashAlg
 /// <param name="Builder">Free text that fairness goes by, as a host name.</param>
 public sealed record SealTransaction(string Repository, TransactionId Id, RequestDigest Digest, string BundleDigest, long BundleSize, int Paths, string Builder);
 
+/// <summary>Records the answer to a request that found everything it asked for.</summary>
+/// <param name="Repository">Fully qualified name.</param>
+/// <param name="Id">The builder's id.</param>
+/// <param name="Digest">The request's digest.</param>
+/// <param name="Revision">The revision everything was found in.</param>
+/// <param name="RootHash">Its root hash.</param>
+/// <param name="PathsPresent">Store paths asked for.</param>
+/// <param name="ContentKept">Base names of those that are there with another content.</param>
+/// <param name="Builder">Free text, as a host name.</param>
+public sealed record ConcludeTransaction(
+    string Repository, TransactionId Id, RequestDigest Digest, ulong Revision, string RootHash, int PathsPresent, IReadOnlyList<string> ContentKept, string Builder);
+
 /// <summary>What <see cref="IPublishingCore.BeginAsync"/> found.</summary>
 public abstract record OpenOutcome
 {

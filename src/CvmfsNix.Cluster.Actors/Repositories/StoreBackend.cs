@@ -151,7 +151,12 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
     {
         if (member.ContentKept.Count == 0)
             return KeptContent.None;
-        var paths = member.ContentKept.Select(p => p.Value).ToList();
+        return await KeptAsync([.. member.ContentKept.Select(p => p.Value)], ct).ConfigureAwait(false);
+    }
+
+    /// <summary>A list of base names in the form that travels: as it is, or as the digest of a durable blob.</summary>
+    public async Task<KeptContent> KeptAsync(IReadOnlyList<string> paths, CancellationToken ct)
+    {
         if (paths.Count <= KeptContent.InlineMax)
             return new KeptContent(paths, null);
         var text = Encoding.ASCII.GetBytes(string.Join('\n', paths));

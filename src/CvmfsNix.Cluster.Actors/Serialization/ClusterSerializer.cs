@@ -29,6 +29,8 @@ public sealed class ClusterSerializer(ExtendedActorSystem system) : SerializerWi
         // Ledger events and snapshot.
         Of<TransactionSealed, Wire.TransactionSealed>("ts", e => new() { Transaction = ToWire(e.Transaction), At = Ticks(e.At) }, w => new(FromWire(w.Transaction), Time(w.At))),
         Of<TransactionDecided, Wire.TransactionDecided>("td", e => new() { Outcome = ToWire(e.Outcome), At = Ticks(e.At) }, w => new(FromWire(w.Outcome), Time(w.At))),
+        Of<TransactionConcluded, Wire.TransactionConcluded>(
+            "tc", e => new() { Transaction = ToWire(e.Transaction), Outcome = ToWire(e.Outcome), At = Ticks(e.At) }, w => new(FromWire(w.Transaction), FromWire(w.Outcome), Time(w.At))),
         Of<TransactionsForgotten, Wire.TransactionsForgotten>("tf", e => new() { CreatedBefore = Ticks(e.CreatedBefore) }, w => new(Time(w.CreatedBefore))),
         Of<LedgerState, Wire.LedgerSnapshot>("tls", ToWire, FromWire),
 
@@ -62,6 +64,8 @@ public sealed class ClusterSerializer(ExtendedActorSystem system) : SerializerWi
         // Messages to a ledger.
         Of<Begin, Wire.LedgerMessage>("lb", m => new() { Repository = m.Repository.Value, Id = Id(m.Id), Digest = Digest(m.Digest), Register = m.Register }, w => new(RepositoryId.Parse(w.Repository), Id(w.Id), Digest(w.Digest), w.Register)),
         Of<Seal, Wire.LedgerMessage>("lse", m => new() { Repository = m.Repository.Value, Transaction = ToWire(m.Transaction) }, w => new(RepositoryId.Parse(w.Repository), FromWire(w.Transaction))),
+        Of<Conclude, Wire.LedgerMessage>(
+            "lc", m => new() { Repository = m.Repository.Value, Transaction = ToWire(m.Transaction), Outcome = ToWire(m.Outcome) }, w => new(RepositoryId.Parse(w.Repository), FromWire(w.Transaction), FromWire(w.Outcome))),
         Of<Abort, Wire.LedgerMessage>("la", m => new() { Repository = m.Repository.Value, Id = Id(m.Id) }, w => new(RepositoryId.Parse(w.Repository), Id(w.Id))),
         Of<GetTransaction, Wire.LedgerMessage>("lg", m => new() { Repository = m.Repository.Value, Id = Id(m.Id) }, w => new(RepositoryId.Parse(w.Repository), Id(w.Id))),
         Of<Decide, Wire.LedgerMessage>("ld", m => new() { Repository = m.Repository.Value, Outcome = ToWire(m.Outcome) }, w => new(RepositoryId.Parse(w.Repository), FromWire(w.Outcome))),

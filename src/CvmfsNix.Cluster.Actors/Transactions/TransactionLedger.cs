@@ -88,7 +88,7 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
 
     private void Take(ITransactionMessage message)
     {
-        if (message is Begin or Seal && (_pending.Count >= PendingMax || (Now < _busyUntil && message is Seal && !_state.Entries.ContainsKey(message.Id))))
+        if (message is Begin or Seal or Conclude && (_pending.Count >= PendingMax || (Now < _busyUntil && message is Seal && !_state.Entries.ContainsKey(message.Id))))
         {
             Sender.Tell(new Overloaded(message.Id, Now < _busyUntil ? _busyUntil - Now : LedgerLimits.RetryAfter));
             return;
@@ -165,6 +165,7 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
                 _open.Abort(message.Id, Now);
                 break;
             case (Seal, Waiting):
+            case (Conclude, Decided):
                 _open.Remove(message.Id);
                 break;
         }

@@ -122,15 +122,6 @@ internal sealed class Publisher(
 
         List<PathInfo> missing = Select(work, presence, PathPresence.Missing);
         List<PathInfo> different = Select(work, presence, PathPresence.Different);
-        if (different.FirstOrDefault(i => request.Conflict == ConflictPolicy.Refuse || i.ContentAddress is not null) is { } refused)
-        {
-            throw new CliException(
-                "StorePathConflict",
-                $"{different.Count} of the paths are there already with another content.",
-                paths.View.Directory.FullPath(refused.Path),
-                request.Conflict == ConflictPolicy.Refuse ? "publish with --conflict keep to keep the first content" : "the path is addressed by its content: one of the two stores is damaged");
-        }
-
         var result = new PublishJson
         {
             Repository = request.Repository,
@@ -168,7 +159,7 @@ internal sealed class Publisher(
     {
         PathQuery[][] questions =
         [
-            .. work.Infos.Select(i => new PathQuery { Path = i.Path.Value, NarHash = ByteString.CopyFrom(i.NarHash.ToArray()) }).Chunk(PathsPerQuestion),
+            .. work.Infos.Select(i => new PathQuery { Path = i.Path.Value, NarHash = ByteString.CopyFrom(i.NarHash.ToArray()), ContentAddressed = i.ContentAddress is not null }).Chunk(PathsPerQuestion),
         ];
         var begin = new BeginRequest
         {
@@ -177,6 +168,7 @@ internal sealed class Publisher(
             RequestDigest = work.Digest,
             Profile = work.Request.Profile ?? "",
             Builder = Environment.MachineName,
+            Conflict = work.Request.Conflict,
             Last = questions.Length == 1 && !work.Request.DryRun,
         };
         begin.Paths.AddRange(questions[0]);

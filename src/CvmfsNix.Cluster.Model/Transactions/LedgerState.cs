@@ -9,7 +9,7 @@ namespace CvmfsNix.Cluster.Model.Transactions;
 public sealed record LedgerEntry(SealedTransaction Transaction, TransactionOutcome? Outcome);
 
 /// <summary>
-/// What a ledger has in its journal: every transaction sealed within the retention, with its decision.
+/// What a ledger has in its journal: every transaction sealed or concluded within the retention, with its decision.
 /// Changed by events only; <see cref="Answer"/> says what a message gets and which event it needs first.
 /// </summary>
 public sealed record LedgerState
@@ -42,6 +42,10 @@ public sealed record LedgerState
             Begin begin => (OpenReply(begin, open, limits, now), null),
             Seal seal when entry is not null => (Known(entry, seal.Transaction.Digest), null),
             Seal seal => SealReply(seal.Transaction, open, limits, now),
+            Conclude conclude when entry is not null => (Known(entry, conclude.Transaction.Digest), null),
+            Conclude conclude => Refuse(conclude.Id, conclude.Transaction.Digest, open, limits, now) is { } refusal
+                ? (refusal, null)
+                : (new Decided(conclude.Outcome), new TransactionConcluded(conclude.Transaction, conclude.Outcome, now)),
             Abort when entry is { Outcome: null } => (new TooLateToAbort(message.Id), null),
             Abort when entry is { Outcome: { } outcome } => (new Decided(outcome), null),
             Abort => (new Aborted(message.Id), null),
@@ -67,6 +71,7 @@ public sealed record LedgerState
             Entries = Entries.SetItem(e.Outcome.Id, entry with { Outcome = e.Outcome }),
             Undecided = Undecided.Remove(e.Outcome.Id),
         },
+        TransactionConcluded e => this with { Entries = Entries.SetItem(e.Transaction.Id, new LedgerEntry(e.Transaction, e.Outcome)) },
         TransactionsForgotten e => this with
         {
             Entries = Entries.RemoveRange(Entries.Where(p => IsForgettable(p.Value, e.CreatedBefore)).Select(p => p.Key)),

@@ -36,6 +36,20 @@ public static class TransactionProtocol
         public int Bucket => LedgerBucket.Of(Id);
     }
 
+    /// <summary>
+    /// Records the answer to a request that found everything it asked for: nothing is left for the writer to decide, and yet a retry must
+    /// get this answer and the same id with another request must be refused.
+    /// </summary>
+    /// <param name="Repository">The repository.</param>
+    /// <param name="Transaction">Without a bundle.</param>
+    /// <param name="Outcome">Committed and unchanged.</param>
+    public sealed record Conclude(RepositoryId Repository, SealedTransaction Transaction, TransactionOutcome Outcome) : ITransactionMessage
+    {
+        public TransactionId Id => Transaction.Id;
+
+        public int Bucket => LedgerBucket.Of(Id);
+    }
+
     /// <summary>Gives an open transaction up.</summary>
     public sealed record Abort(RepositoryId Repository, TransactionId Id) : ITransactionMessage
     {
@@ -121,6 +135,9 @@ public static class TransactionProtocol
 
     /// <summary>The writer's decision was recorded.</summary>
     public sealed record TransactionDecided(TransactionOutcome Outcome, DateTimeOffset At) : ILedgerEvent;
+
+    /// <summary>A request found everything it asked for: known and decided at once.</summary>
+    public sealed record TransactionConcluded(SealedTransaction Transaction, TransactionOutcome Outcome, DateTimeOffset At) : ILedgerEvent;
 
     /// <summary>Decided transactions whose ids are older than <paramref name="CreatedBefore"/> are no longer remembered.</summary>
     public sealed record TransactionsForgotten(DateTimeOffset CreatedBefore) : ILedgerEvent;

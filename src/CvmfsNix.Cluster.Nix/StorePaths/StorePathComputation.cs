@@ -105,6 +105,10 @@ public static class StorePathComputation
             return self ? null : addressed == narHash;
         }
 
+        // Ways of hashing that came with later versions of Nix: legal, and not to be recomputed from a NAR hash.
+        if (hashText.StartsWith("git:", StringComparison.Ordinal) || hashText.StartsWith("blake3", StringComparison.Ordinal))
+            return null;
+
         (string algorithm, byte[] digest) = DigestText.Parse(hashText);
         return references.Count == 0 && FromFixedOutput(directory, path.Name, algorithm, digest, recursive) == path ? null : false;
     }

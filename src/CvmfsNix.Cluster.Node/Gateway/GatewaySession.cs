@@ -24,6 +24,18 @@ public sealed class GatewaySession(string repository, TransactionId id, RequestD
     /// <summary>True once a path was asked for that the repository lacks, or a profile: there is something to commit, and the ledger knows of it.</summary>
     public bool HasWork { get; set; }
 
+    /// <summary>As the request was begun.</summary>
+    public bool RefusesDifferent { get; set; }
+
+    /// <summary>Who asks.</summary>
+    public string Builder { get; set; } = "";
+
+    /// <summary>Paths found so far.</summary>
+    public int PathsPresent { get; set; }
+
+    /// <summary>Paths found so far whose committed content is another.</summary>
+    public List<string> ContentKept { get; } = [];
+
     /// <summary>When it was last used.</summary>
     internal DateTimeOffset UsedAt { get; set; }
 

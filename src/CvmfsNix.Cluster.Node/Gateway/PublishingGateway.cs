@@ -30,7 +30,7 @@ public sealed class PublishingGateway(
     /// <summary>Contents of one question.</summary>
     public const int ContentsPerQuestionMax = 4_096;
 
-    private const int BuilderLengthMax = 200;
+    private const int BuilderLengthMax = SealedTransaction.BuilderLengthMax;
     private const int ProfileLengthMax = 200;
     private static readonly TimeSpan DecisionPoll = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan DecisionWait = TimeSpan.FromMinutes(2);
@@ -57,15 +57,21 @@ public sealed class PublishingGateway(
         if (known is OpenOutcome.Known decided)
             return WithOutcome(reply, decided);
 
-        reply.Paths = await FindAsync(repository, request.Paths, ct);
+        bool refusesDifferent = request.Conflict == Contracts.Publishing.ConflictPolicy.Refuse;
+        reply.Paths = await FindAsync(repository, request.Paths, refusesDifferent, ct);
         bool work = request.Profile.Length > 0 || reply.Paths.Presence.Contains(PathPresence.Missing);
         await using (SessionUse? before = sessions.Find(repository, id))
             work |= before?.Session.HasWork == true;
         log.LogInformation(
             "Transaction {Transaction} of {Repository}: {Builder} asks for {Paths} paths, {Missing} of them missing",
             id, repository, Builder(request.Builder), request.Paths.Count, reply.Paths.Presence.Count(p => p == PathPresence.Missing));
+        string[] kept = [.. Different(request.Paths, reply.Paths)];
         if (request.Last && !work)
         {
+            TransactionView first = await core.ConcludeAsync(
+                new ConcludeTransaction(repository, id, digest, reply.Paths.Revision, reply.Paths.RootHash, request.Paths.Count, kept, Builder(request.Builder)), ct);
+            if (!first.Unchanged || first.Revision != reply.Paths.Revision)
+                return WithOutcome(reply, new OpenOutcome.Known(first));
             reply.Paths.Unchanged = true;
             return reply;
         }
@@ -73,7 +79,13 @@ public sealed class PublishingGateway(
         if (work && await core.BeginAsync(repository, id, digest, register: true, ct) is OpenOutcome.Known now)
             return WithOutcome(reply, now);
         await using SessionUse use = await sessions.OpenAsync(repository, id, digest);
-        use.Session.HasWork |= work;
+        GatewaySession session = use.Session;
+        session.HasWork |= work;
+        session.RefusesDifferent = refusesDifferent;
+        session.Builder = Builder(request.Builder);
+        session.PathsPresent = request.Paths.Count;
+        session.ContentKept.Clear();
+        session.ContentKept.AddRange(kept);
         return reply;
     }
 
@@ -84,7 +96,9 @@ public sealed class PublishingGateway(
         string repository = Requests.Repository(request.Repository);
         TransactionId id = Requests.Transaction(request.Transaction);
         await using SessionUse use = sessions.Get(repository, id);
-        FindPathsReply reply = await FindAsync(repository, request.Paths, ct);
+        FindPathsReply reply = await FindAsync(repository, request.Paths, use.Session.RefusesDifferent, ct);
+        use.Session.PathsPresent += request.Paths.Count;
+        use.Session.ContentKept.AddRange(Different(request.Paths, reply));
         if (!use.Session.HasWork && reply.Presence.Contains(PathPresence.Missing))
         {
             // Known already: begun and sealed over another node meanwhile. A new begin tells the builder what became of it.
@@ -95,7 +109,13 @@ public sealed class PublishingGateway(
 
         if (request.Last && !use.Session.HasWork)
         {
+            GatewaySession session = use.Session;
+            TransactionView first = await core.ConcludeAsync(
+                new ConcludeTransaction(repository, id, session.Digest, reply.Revision, reply.RootHash, session.PathsPresent, [.. session.ContentKept], session.Builder), ct);
             await sessions.CloseAsync(repository, id);
+            // Decided meanwhile over another node: a new begin tells the builder how.
+            if (!first.Unchanged)
+                throw new NodeException(GatewaySessions.NotOpen(id));
             reply.Unchanged = true;
             log.LogInformation("Transaction {Transaction} of {Repository}: all paths are present", id, repository);
         }
@@ -255,7 +275,10 @@ public sealed class PublishingGateway(
         }
     }
 
-    private async Task<FindPathsReply> FindAsync(string repository, RepeatedField<PathQuery> queries, CancellationToken ct)
+    private static IEnumerable<string> Different(RepeatedField<PathQuery> queries, FindPathsReply reply) =>
+        queries.Where((_, i) => reply.Presence[i] == PathPresence.Different).Select(q => q.Path);
+
+    private async Task<FindPathsReply> FindAsync(string repository, RepeatedField<PathQuery> queries, bool refusesDifferent, CancellationToken ct)
     {
         if (queries.Count > PathsPerQuestionMax)
             throw Requests.Invalid("paths", $"{queries.Count} paths are asked for at once; at most {PathsPerQuestionMax} are answered.");
@@ -279,6 +302,16 @@ public sealed class PublishingGateway(
                 { } hash when hash == new NarHash(queries[i].NarHash.Span) => PathPresence.Present,
                 _ => PathPresence.Different,
             });
+            if (reply.Presence[i] == PathPresence.Different && (refusesDifferent || queries[i].ContentAddressed))
+            {
+                throw new NodeException(new NodeError(
+                    "StorePathConflict",
+                    "The path is there already with another content.",
+                    gate.Format(repository).StoreDirectory.FullPath(names[i]),
+                    queries[i].ContentAddressed
+                        ? "The path is addressed by its content: one of the two stores is damaged."
+                        : "Publish with --conflict keep to keep the first content."));
+            }
         }
 
         return reply;

@@ -37,7 +37,7 @@ public sealed class ClusterSerializerTests
 
     private static readonly object[] Messages =
     [
-        new TransactionSealed(Sealed, At), new TransactionDecided(Outcome, At), new TransactionsForgotten(At),
+        new TransactionSealed(Sealed, At), new TransactionDecided(Outcome, At), new TransactionsForgotten(At), new TransactionConcluded(Sealed, Outcome, At), new Conclude(Repository, Sealed, Outcome),
         new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At), new LeaderStarted(3, "node", At), new RevisionCommitted(Revision, [Outcome, InBlob], [Other], At),
         new TransactionsDecided([Outcome], [Other], At), new WhitelistRenewed(new byte[] { 6 }, At, At), new Collected([Object], At),
         new LeadershipTaken(4, "node", At), new RepositoryRegistered(Definition, At),

@@ -53,6 +53,24 @@ public sealed class LedgerStateTests
     }
 
     [Fact]
+    public void A_request_that_found_everything_has_its_answer_on_record()
+    {
+        var open = new OpenTransactions(Limits.OpenExpiry);
+        var id = TransactionId.Create(Now);
+        var (reply, @event) = LedgerState.Empty.Answer(new Conclude(Repository, Tx(id), Outcome(id, 5)), open, Limits, Now);
+        Assert.Equal(5UL, Assert.IsType<Decided>(reply).Outcome.Revision);
+        var state = LedgerState.Empty.Apply(Assert.IsType<TransactionConcluded>(@event));
+
+        var again = state.Answer(new Conclude(Repository, Tx(id), Outcome(id, 6)), open, Limits, Now);
+        Assert.Null(again.Event);
+        Assert.Equal(5UL, Assert.IsType<Decided>(again.Reply).Outcome.Revision);
+        Assert.Equal(5UL, Assert.IsType<Decided>(state.Answer(new GetTransaction(Repository, id), open, Limits, Now).Reply).Outcome.Revision);
+        Assert.IsType<IdReused>(state.Answer(new Seal(Repository, Tx(id, 2)), open, Limits, Now).Reply);
+        Assert.Empty(state.Undecided);
+        Assert.NotNull(state.Forget(Limits, Now + TimeSpan.FromDays(8)));
+    }
+
+    [Fact]
     public void An_undecided_transaction_is_never_forgotten()
     {
         var state = LedgerState.Empty.Apply(new TransactionSealed(Tx(TransactionId.Create(Now)), Now));

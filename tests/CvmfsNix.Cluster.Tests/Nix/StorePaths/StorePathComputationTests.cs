@@ -73,4 +73,10 @@ public sealed class StorePathComputationTests
     [InlineData("text:zz")]
     public void An_unreadable_address_is_an_error(string address) =>
         Assert.Throws<FormatException>(() => StorePathComputation.Matches(s_store, StorePathName.Parse("klinhpw0a9i5ijq25qgb6mn1sbc5ncp7-one"), address, s_fileNar, []));
+
+    [Theory]
+    [InlineData("fixed:git:sha1:0000000000000000000000000000000000000000")]
+    [InlineData("fixed:r:blake3-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")]
+    public void Addresses_made_in_ways_of_later_versions_are_not_decided(string address) =>
+        Assert.Null(StorePathComputation.Matches(s_store, StorePathName.Parse("klinhpw0a9i5ijq25qgb6mn1sbc5ncp7-one"), address, s_fileNar, []));
 }

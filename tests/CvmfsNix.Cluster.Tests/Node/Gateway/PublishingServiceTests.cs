@@ -66,12 +66,37 @@ public sealed class PublishingServiceTests
         Assert.Equal([PathPresence.Present, PathPresence.Different], reply.Paths.Presence);
         Assert.True(reply.Paths.Unchanged);
         Assert.Empty(node.Core.Open);
+        BeginReply again = await node.Publishing.BeginAsync(Begin(last: true, (PathA, 7), (PathB, 7)), cancellationToken: Ct);
+        Assert.Equal((TransactionState.Committed, true, 2L), (again.Outcome.State, again.Outcome.Unchanged, again.Outcome.PathsPresent));
+        Assert.Equal([PathB], again.Outcome.ContentKept);
 
-        BeginReply first = await node.Publishing.BeginAsync(Begin(last: false, (PathA, 7)), cancellationToken: Ct);
-        Assert.False(first.Paths.Unchanged);
-        FindPathsReply second = await node.Publishing.FindPathsAsync(Find(last: true, (PathB, 8)), cancellationToken: Ct);
-        Assert.True(second.Unchanged);
+        string another = Guid.CreateVersion7().ToString();
+        BeginRequest begin = Begin(last: false, (PathA, 7));
+        begin.Transaction = another;
+        Assert.False((await node.Publishing.BeginAsync(begin, cancellationToken: Ct)).Paths.Unchanged);
+        FindPathsRequest find = Find(last: true, (PathB, 8));
+        find.Transaction = another;
+        Assert.True((await node.Publishing.FindPathsAsync(find, cancellationToken: Ct)).Unchanged);
         Assert.Empty(node.Core.Open);
+        Assert.Equal(2, node.Core.Decided[TransactionId.Parse(another)].PathsPresent);
+    }
+
+    [Fact]
+    public async Task Different_content_is_a_conflict_where_the_builder_or_the_path_says_so()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        node.Gate.Committed[StorePathName.Parse(PathA)] = Hash(7);
+        BeginRequest refuse = Begin(last: true, (PathA, 8));
+        refuse.Conflict = ConflictPolicy.Refuse;
+        BeginRequest addressed = Begin(last: true, (PathA, 8));
+        addressed.Paths[0].ContentAddressed = true;
+        foreach (BeginRequest request in (BeginRequest[])[refuse, addressed])
+        {
+            RpcException e = await Assert.ThrowsAsync<RpcException>(() => node.Publishing.BeginAsync(request, cancellationToken: Ct).ResponseAsync);
+            Assert.Equal(StatusCode.FailedPrecondition, e.StatusCode);
+        }
+
+        Assert.Empty(node.Core.Decided);
     }
 
     [Fact]

@@ -65,6 +65,10 @@ internal sealed class FakeCore : IPublishingCore
         return Task.FromResult(Decided.GetOrAdd(command.Id, view));
     }
 
+    public Task<TransactionView> ConcludeAsync(ConcludeTransaction command, CancellationToken ct) => Task.FromResult(Decided.GetOrAdd(
+        command.Id,
+        new TransactionView(command.Id, TransactionStatus.Committed, command.Revision, command.RootHash, true, PathsPresent: command.PathsPresent, ContentKept: command.ContentKept)));
+
     public Task<TransactionView> GetTransactionAsync(string fqrn, TransactionId id, CancellationToken ct) => Decided.TryGetValue(id, out TransactionView? view)
         ? Task.FromResult(view)
         : throw new PublishingException(PublishingCodes.UnknownTransaction, "Not known.", id.ToString());
