@@ -51,6 +51,9 @@ need nix-store nix-bin
 need sqlite3 sqlite3
 need openssl openssl
 need gcc gcc
+need curl curl
+need ip iproute2
+need unshare util-linux
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing ${missing[*]} ..."

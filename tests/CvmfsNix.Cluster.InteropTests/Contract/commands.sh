@@ -46,8 +46,9 @@ paths=$(ls -d closure/nix/store/*-* | sed 's#^closure##' | sort)
 first=$(echo "$paths" | head -n 1)
 from="--store-root closure --registration closure/registration"
 T=$(cat transaction)
-run publish cvmfsnix publish --repo $F $paths $from --profile app --transaction "$T" --wait committed --json
-run publish-retry cvmfsnix publish --repo $F $paths $from --profile app --transaction "$T" --wait committed --json
+app=$(cat closure.out)
+run publish cvmfsnix publish --repo $F "$app" $from --profile app --transaction "$T" --wait committed --json
+run publish-retry cvmfsnix publish --repo $F "$app" $from --profile app --transaction "$T" --wait committed --json
 run publish-again cvmfsnix publish --repo $F $paths $from --json
 run publish-reused cvmfsnix publish --repo $F $first $from --transaction "$T" --no-closure --json
 run publish-unknown cvmfsnix publish --repo nowhere.example.org $first $from --no-closure --json
