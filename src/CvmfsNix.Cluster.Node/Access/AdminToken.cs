@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using CvmfsNix.Cluster.Store.Files;
 
 namespace CvmfsNix.Cluster.Node.Access;
 
@@ -10,18 +11,23 @@ public static class AdminToken
 
     private const int Size = 32;
 
-    /// <summary>Reads the token, or makes it. Nodes that share the folder may do so at the same time: one of them makes it.</summary>
+    /// <summary>
+    /// Reads the token, or makes it; on return it survives a power loss, because people copy it as soon as the node is ready. Nodes that
+    /// share the folder may do so at the same time: one of them makes it.
+    /// </summary>
     public static string LoadOrCreate(string keyFolder)
     {
+        DurableDirectory.Ensure(keyFolder);
         string path = Path.Combine(keyFolder, FileName);
         if (!File.Exists(path))
             Create(keyFolder, path);
+        // Also when it was there: whoever made it may have been killed before this.
+        DirectorySync.Sync(keyFolder);
         return File.ReadAllText(path).Trim();
     }
 
     private static void Create(string keyFolder, string path)
     {
-        Directory.CreateDirectory(keyFolder);
         string temporary = Path.Combine(keyFolder, $".{FileName}.{Guid.NewGuid():N}");
         var options = new FileStreamOptions
         {
