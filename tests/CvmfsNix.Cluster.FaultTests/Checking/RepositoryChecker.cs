@@ -20,7 +20,7 @@ internal sealed class RepositoryChecker(string fqrn, string publicKeyPem, Histor
     /// <summary>Signatures, revision, and that every acknowledged path is listed once.</summary>
     public async Task CheckListingAsync(string location, CancellationToken cancellationToken)
     {
-        await using RepositoryReader reader = await OpenAsync(location, cancellationToken);
+        await using RepositoryReader reader = await OpenAsync(SourceOf(location), cancellationToken);
         await CheckListingAsync(reader, cancellationToken);
     }
 
@@ -28,9 +28,13 @@ internal sealed class RepositoryChecker(string fqrn, string publicKeyPem, Histor
     /// The same, and everything reachable is read: each catalog and object is hashed by the reader, each acknowledged path's
     /// archive is put together from what is served and hashed against what Nix registered.
     /// </summary>
-    public async Task<ulong> CheckEverythingAsync(string location, CancellationToken cancellationToken)
+    public Task<ulong> CheckEverythingAsync(string location, CancellationToken cancellationToken) =>
+        CheckEverythingAsync(SourceOf(location), cancellationToken);
+
+    /// <summary>The same of any source.</summary>
+    public async Task<ulong> CheckEverythingAsync(IRepositorySource source, CancellationToken cancellationToken)
     {
-        await using RepositoryReader reader = await OpenAsync(location, cancellationToken);
+        await using RepositoryReader reader = await OpenAsync(source, cancellationToken);
         await CheckListingAsync(reader, cancellationToken);
 
         var acknowledged = history.Paths.ToDictionary(p => p.Path.Value);
@@ -59,15 +63,16 @@ internal sealed class RepositoryChecker(string fqrn, string publicKeyPem, Histor
     /// <summary>Bytes of the newest root: what two states are compared by.</summary>
     public async Task<(ulong Revision, string RootHash)> HeadAsync(string location, CancellationToken cancellationToken)
     {
-        await using RepositoryReader reader = await OpenAsync(location, cancellationToken);
+        await using RepositoryReader reader = await OpenAsync(SourceOf(location), cancellationToken);
         return (reader.Revision, reader.RootHash.ToString());
     }
 
-    private async Task<RepositoryReader> OpenAsync(string location, CancellationToken cancellationToken)
+    private IRepositorySource SourceOf(string location) => location.StartsWith('/')
+        ? new DirectorySource(location)
+        : new HttpSource(new Uri($"{location.TrimEnd('/')}/cvmfs/{fqrn}/"));
+
+    private async Task<RepositoryReader> OpenAsync(IRepositorySource source, CancellationToken cancellationToken)
     {
-        IRepositorySource source = location.StartsWith('/')
-            ? new DirectorySource(location)
-            : new HttpSource(new Uri($"{location.TrimEnd('/')}/cvmfs/{fqrn}/"));
         RepositoryReader reader = await RepositoryReader.OpenAsync(
             source, [publicKeyPem], new RepositoryReaderOptions { ExpectedName = fqrn }, cancellationToken);
         ulong told = history.HighestRevision;

@@ -72,6 +72,30 @@ internal sealed class DiskModel
         }
     }
 
+    /// <summary>The same over the bound part alone; cheap, because what was not synced since is not hashed again.</summary>
+    public string BoundDigest()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Add(_top, "");
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+
+        void Add(Inode inode, string path)
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes($"{path}\n{inode.IsFolder}\n"));
+            if (!inode.IsFolder)
+            {
+                hash.AppendData(inode.DurableDigest);
+                return;
+            }
+
+            foreach ((string name, Inode child) in inode.DurableNames.OrderBy(n => n.Key, StringComparer.Ordinal))
+            {
+                if (!IsNoDurableState(name))
+                    Add(child, path + "/" + name);
+            }
+        }
+    }
+
     /// <summary>SQLite's shared memory: written through a mapping, and rebuilt from the write-ahead log whenever a database is opened first.</summary>
     public static bool IsNoDurableState(string name) => name.EndsWith("-shm", StringComparison.Ordinal);
 
@@ -233,6 +257,7 @@ internal sealed class DiskModel
     {
         private readonly Dictionary<string, Inode> _durableNames = [];
         private byte[] _durable = [];
+        private byte[]? _durableDigest;
         private Inode? _parent;
         private string _name = "";
 
@@ -244,6 +269,10 @@ internal sealed class DiskModel
         public Dictionary<string, Inode> Entries { get; } = [];
 
         public List<Change> Pending { get; } = [];
+
+        public IReadOnlyDictionary<string, Inode> DurableNames => _durableNames;
+
+        public byte[] DurableDigest => _durableDigest ??= SHA256.HashData(_durable);
 
         /// <summary>The last name it had, below the recorded root.</summary>
         public string LastPath => _parent is null ? "" : _parent.LastPath.Length == 0 ? _name : _parent.LastPath + "/" + _name;
@@ -267,7 +296,7 @@ internal sealed class DiskModel
             if (IsFolder)
                 ApplyNames(_durableNames, (_, _) => true);
             else
-                _durable = Contents((_, _) => true);
+                (_durable, _durableDigest) = (Contents((_, _) => true), null);
             Pending.Clear();
         }
 

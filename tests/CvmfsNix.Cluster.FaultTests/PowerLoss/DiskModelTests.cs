@@ -97,6 +97,21 @@ public sealed class DiskModelTests
     }
 
     [Fact]
+    public void The_bound_digest_follows_what_is_synced_and_nothing_else()
+    {
+        string none = BoundDigest();
+        Write("/disk/a", "text", sync: true);
+        Assert.Equal(none, BoundDigest());
+        SyncFolder("/disk");
+        string text = BoundDigest();
+        Assert.NotEqual(none, text);
+        Write("/disk/a", "next");
+        Assert.Equal(text, BoundDigest());
+        Write("/disk/a", "last", sync: true);
+        Assert.NotEqual(text, BoundDigest());
+    }
+
+    [Fact]
     public void A_record_that_was_cut_off_does_not_count()
     {
         Write("/disk/a", "text", sync: true);
@@ -133,6 +148,12 @@ public sealed class DiskModelTests
         _log.AddRange(head);
         _log.AddRange(Encoding.UTF8.GetBytes(path + second + data));
         _operations++;
+    }
+
+    private string BoundDigest()
+    {
+        var log = new OperationLog([.. _log]);
+        return new DiskModel(Root).ReplayTo(log, log.Operations.Count).BoundDigest();
     }
 
     private (string Name, string Text)[] Bound() => Image((_, _) => false);

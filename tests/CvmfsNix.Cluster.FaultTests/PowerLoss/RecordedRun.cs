@@ -15,7 +15,14 @@ namespace CvmfsNix.Cluster.FaultTests.PowerLoss;
 /// <param name="Created">The repository's creation was acknowledged.</param>
 /// <param name="Publishes">So many publishes were acknowledged, or the journal claims to hold them.</param>
 /// <param name="ServedRevision">The node said that this revision's manifest lies in the repository folder for good; 0 = none.</param>
-internal sealed record Cut(long LogLength, string Label, bool Created, int Publishes, ulong ServedRevision);
+internal sealed record Cut(long LogLength, string Label, bool Created, int Publishes, ulong ServedRevision)
+{
+    /// <summary>All of what must be there, as text.</summary>
+    public string Promises => $"{Created} {Publishes} {ServedRevision}";
+
+    /// <summary>Within a publish, not after an answer.</summary>
+    public bool IsStep => Label.Contains('.', StringComparison.Ordinal);
+}
 
 /// <summary>
 /// One life of a node, every file operation recorded: a repository is created, paths are published one after the other, the
@@ -24,7 +31,8 @@ internal sealed record Cut(long LogLength, string Label, bool Created, int Publi
 internal sealed class RecordedRun : IDisposable
 {
     public const string Repository = "power.example.org";
-    public const string FolderBelowRoot = "data/cvmfs/" + Repository;
+    public const string DataBelowRoot = "data";
+    public const string JournalFile = "journal.db";
     private const int PublishesBeforeTheStop = 3;
     private const int PublishesAfterTheStop = 2;
 
@@ -34,6 +42,7 @@ internal sealed class RecordedRun : IDisposable
     private readonly Recorder _recorder;
     private readonly Lock _lock = new();
     private CreatedRepository? _created;
+    private ImageJudge? _judge;
     private bool _creationAnswered;
     private int _appended;
     private ulong _served;
@@ -54,7 +63,13 @@ internal sealed class RecordedRun : IDisposable
 
     public string Root => _recorder.Root;
 
+    /// <summary>The recorded node's data folder, as it lies there at the end.</summary>
+    public string Data => Path.Combine(Root, DataBelowRoot);
+
     public CreatedRepository Created => _created!;
+
+    /// <summary>Knows what this run acknowledged.</summary>
+    public ImageJudge Judge => _judge ??= new ImageJudge(this);
 
     /// <summary>In the order of time.</summary>
     public IReadOnlyList<Cut> Cuts => _cuts;
@@ -81,7 +96,7 @@ internal sealed class RecordedRun : IDisposable
         List<PathInfo> paths = await MakePathsAsync(cancellationToken);
         var history = new HistoryLog();
         await using var listener = new StepListener(Mark);
-        var settings = new NodeSettings(Path.Combine(Root, "data")) { StepSocket = listener.SocketPath, Environment = _recorder.Environment };
+        var settings = new NodeSettings(Data) { StepSocket = listener.SocketPath, Environment = _recorder.Environment };
         await using (NodeProcess first = await NodeProcess.StartAsync(settings, cancellationToken))
         {
             settings = settings with { Addresses = first.Addresses };
@@ -144,7 +159,7 @@ internal sealed class RecordedRun : IDisposable
             if (mark.Step == StepNames.AppendAfter)
                 _appended++;
             if (mark.Step == StepNames.NamedAfter)
-                _served = Manifest.ParseSigned(File.ReadAllBytes(Path.Combine(Root, FolderBelowRoot, ".cvmfspublished"))).Manifest.Revision;
+                _served = Manifest.ParseSigned(File.ReadAllBytes(Path.Combine(Data, "cvmfs", Repository, ".cvmfspublished"))).Manifest.Revision;
         }
 
         AddCut($"{mark.Step} {mark.Number}");

@@ -56,4 +56,14 @@ internal sealed class Recorder
         return new Recorder(library, root, Path.Combine(folder, "operations.log"));
     }
 
+    /// <summary>Runs a program to its end, recorded.</summary>
+    public async Task RunAsync(string program, IEnumerable<string> arguments, CancellationToken cancellationToken)
+    {
+        var start = new ProcessStartInfo(program, arguments);
+        foreach ((string name, string value) in Environment)
+            start.Environment[name] = value;
+        using Process process = Process.Start(start)!;
+        await process.WaitForExitAsync(cancellationToken);
+        Assert.Equal(0, process.ExitCode);
+    }
 }
