@@ -31,6 +31,14 @@ internal static class RpcFailure
         };
     }
 
+    /// <summary>The connection broke in the middle of a call.</summary>
+    public static CliException Broken(IOException failure, Uri server) =>
+        new("Unreachable", $"The connection to {server.Authority} broke: {failure.Message}", server.ToString(), DefaultHint(StatusCode.Unavailable, true), ExitCode.Unknown, failure)
+        {
+            Transient = true,
+            Unreachable = true,
+        };
+
     /// <summary>An error that came inside an answer: the reason of a rejection.</summary>
     public static CliException FromDetail(ErrorDetail detail) =>
         new(

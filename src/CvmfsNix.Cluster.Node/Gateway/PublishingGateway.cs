@@ -60,8 +60,13 @@ public sealed class PublishingGateway(
         bool refusesDifferent = request.Conflict == Contracts.Publishing.ConflictPolicy.Refuse;
         reply.Paths = await FindAsync(repository, request.Paths, refusesDifferent, ct);
         bool work = request.Profile.Length > 0 || reply.Paths.Presence.Contains(PathPresence.Missing);
+        bool closedToPaths = false;
         await using (SessionUse? before = sessions.Find(repository, id))
+        {
             work |= before?.Session.HasWork == true;
+            closedToPaths = before?.Session.Bundle is not null;
+        }
+
         log.LogInformation(
             "Transaction {Transaction} of {Repository}: {Builder} asks for {Paths} paths, {Missing} of them missing",
             id, repository, Builder(request.Builder), request.Paths.Count, reply.Paths.Presence.Count(p => p == PathPresence.Missing));
@@ -78,6 +83,10 @@ public sealed class PublishingGateway(
 
         if (work && await core.BeginAsync(repository, id, digest, register: true, ct) is OpenOutcome.Known now)
             return WithOutcome(reply, now);
+        // A seal that the ledger refused for the moment (busy, no leader) leaves a session that takes no more paths, and its builder begins
+        // again: it gets a fresh one. What was staged is in the store and cheap to stage again.
+        if (closedToPaths)
+            await sessions.CloseAsync(repository, id);
         await using SessionUse use = await sessions.OpenAsync(repository, id, digest);
         GatewaySession session = use.Session;
         session.HasWork |= work;

@@ -156,6 +156,27 @@ public sealed class PublishingServiceTests
     }
 
     [Fact]
+    public async Task A_builder_whose_seal_was_refused_for_the_moment_begins_again_and_sends_its_paths_again()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        int calls = 0;
+        node.Core.OnSeal = seal => ++calls == 1
+            ? throw new PublishingException("Overloaded", "The queue is full.", seal.Id.ToString())
+            : new TransactionView(seal.Id, TransactionStatus.Committed, 1, "ef", PathsNew: seal.Paths);
+        await node.Publishing.BeginAsync(Begin(last: true, (PathA, 7)), cancellationToken: Ct);
+        await AddAsync(node, PathA);
+        await Assert.ThrowsAsync<RpcException>(async () => await node.Publishing.SealAsync(Seal(), cancellationToken: Ct));
+
+        BeginReply begun = await node.Publishing.BeginAsync(Begin(last: true, (PathA, 7)), cancellationToken: Ct);
+        using HttpResponseMessage upload = await node.Http.PostAsync(begun.UploadUrl, new ByteArrayContent([1]), Ct);
+        Assert.Equal(HttpStatusCode.OK, upload.StatusCode);
+        await AddAsync(node, PathA);
+        TransactionOutcome outcome = await node.Publishing.SealAsync(Seal(), cancellationToken: Ct);
+
+        Assert.Equal((TransactionState.Committed, 1L), (outcome.State, outcome.PathsNew));
+    }
+
+    [Fact]
     public async Task Requests_that_make_no_sense_are_refused_with_a_code()
     {
         await using TestNode node = await TestNode.StartAsync();
