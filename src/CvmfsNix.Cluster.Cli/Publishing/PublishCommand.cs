@@ -132,10 +132,12 @@ internal static class PublishCommand
         });
         if (result.Status == "committed")
         {
-            terminal.Line($"{result.PathsNew} paths new, {result.PathsPresent} present; {result.ObjectsSent} objects and {Terminal.Bytes(result.BytesSent)} sent in {result.DurationMs} ms");
+            terminal.Line($"paths        {result.PathsNew} new, {result.PathsPresent} present");
+            terminal.Line($"bytes        {Terminal.Bytes(result.BytesRead)} read, {Terminal.Bytes(result.BytesSent)} sent as {result.ObjectsSent} objects, {Terminal.Bytes(result.BytesStored)} stored");
+            terminal.Line($"time         {result.DurationMs} ms");
         }
 
-        terminal.Line($"transaction {result.Transaction}");
+        terminal.Line($"transaction  {result.Transaction}");
         foreach (ReplicaRevisionJson replica in result.Replicas)
             terminal.Line($"replica {replica.Replica} ({replica.Site}) serves revision {replica.Revision}");
     }
