@@ -156,6 +156,11 @@ internal sealed class ControlServer : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             throw RpcFailure.From(e, Address);
         }
+        catch (Exception e) when (RpcFailure.IsBrokenConnection(e))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            throw RpcFailure.Broken(e, Address);
+        }
     }
 
     public void Dispose() => _channel.Dispose();

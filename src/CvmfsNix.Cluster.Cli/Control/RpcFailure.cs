@@ -1,6 +1,8 @@
+using System.Net.Sockets;
 using CvmfsNix.Cluster.Cli.CommandLine;
 using CvmfsNix.Cluster.Cli.Output;
 using CvmfsNix.Cluster.Contracts.Publishing;
+using CvmfsNix.Cluster.Nix.Files;
 using Google.Protobuf;
 using Grpc.Core;
 
@@ -31,8 +33,15 @@ internal static class RpcFailure
         };
     }
 
+    /// <summary>
+    /// Whether a connection broke. HTTP and gRPC clients wrap most such errors in exceptions of their own, but not those that hit while a
+    /// connection is being set up or a body is being written.
+    /// </summary>
+    public static bool IsBrokenConnection(Exception failure) =>
+        failure is SocketException or HttpRequestException || (failure is IOException and not (FileChangedException or DiskAccessException));
+
     /// <summary>The connection broke in the middle of a call.</summary>
-    public static CliException Broken(IOException failure, Uri server) =>
+    public static CliException Broken(Exception failure, Uri server) =>
         new("Unreachable", $"The connection to {server.Authority} broke: {failure.Message}", server.ToString(), DefaultHint(StatusCode.Unavailable, true), ExitCode.Unknown, failure)
         {
             Transient = true,

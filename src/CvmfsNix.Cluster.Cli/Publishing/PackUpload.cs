@@ -43,7 +43,7 @@ internal sealed class PackUpload : IDisposable
             if (!response.IsSuccessStatusCode)
                 throw Refused(url, response.StatusCode, await response.Content.ReadAsStringAsync(cancellationToken));
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e) when (Control.RpcFailure.IsBrokenConnection(e) || e is TimeoutException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             Exception cause = e;
             while (cause.InnerException is { } inner)

@@ -138,7 +138,7 @@ internal sealed class RemoteTransaction : IPublishTarget, IAsyncDisposable
 
                 await call.RequestStream.CompleteAsync();
             }
-            catch (Exception e) when (e is InvalidOperationException or RpcException or IOException)
+            catch (Exception e) when (e is InvalidOperationException or RpcException || RpcFailure.IsBrokenConnection(e))
             {
                 // The node ended the call before we had said everything; the answer tells why.
                 await call.ResponseAsync;
@@ -152,7 +152,7 @@ internal sealed class RemoteTransaction : IPublishTarget, IAsyncDisposable
             cancellationToken.ThrowIfCancellationRequested();
             throw RpcFailure.From(e, _server.Address);
         }
-        catch (IOException e)
+        catch (Exception e) when (RpcFailure.IsBrokenConnection(e))
         {
             cancellationToken.ThrowIfCancellationRequested();
             throw RpcFailure.Broken(e, _server.Address);
