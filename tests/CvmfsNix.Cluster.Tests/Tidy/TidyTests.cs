@@ -17,10 +17,11 @@ public sealed class TidyTests
         ["Nix"] = [],
         ["Contracts"] = [],
         ["Model"] = ["Cvmfs", "Nix"],
-        ["Store"] = ["Cvmfs", "Nix"],
+        ["Verify"] = ["Cvmfs", "Nix"],
+        ["Store"] = ["Cvmfs", "Nix", "Verify"],
         ["Actors"] = ["Model", "Store", "Cvmfs", "Nix"],
         ["Node"] = ["Actors", "Contracts", "Model", "Store", "Cvmfs", "Nix"],
-        ["Cli"] = ["Contracts", "Cvmfs", "Nix", "Store"],
+        ["Cli"] = ["Contracts", "Cvmfs", "Nix", "Store", "Verify"],
     };
 
     [Fact]
