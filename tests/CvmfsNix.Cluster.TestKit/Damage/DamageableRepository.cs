@@ -59,6 +59,12 @@ public sealed class DamageableRepository : IDisposable
     /// <summary>Keys of somebody else for a repository of the same name.</summary>
     public RepositoryKeys ForeignKeys => Keys.Value.Foreign;
 
+    /// <summary>The key that signs manifests.</summary>
+    public RSA SigningKey => Keys.Value.Own.SigningKey;
+
+    /// <summary>The certificate's text.</summary>
+    public byte[] CertificatePem => Keys.Value.Own.Certificate.Pem;
+
     /// <summary>Value of a key of the manifest.</summary>
     public string Manifest(char key) => ManifestLines().Single(l => l[0] == key)[1..];
 
@@ -87,6 +93,10 @@ public sealed class DamageableRepository : IDisposable
         return StoredObjects.PathOf(row, "");
     }
 
+    /// <summary>The whole-file object of a file of the revision that the tag <c>v1</c> names.</summary>
+    public string TaggedContentObject(string path) => StoredObjects.PathOf(
+        (string)SqliteBytes.Scalar(Inflated(TaggedCatalogObject), $"SELECT lower(hex(hash)) FROM catalog WHERE md5path_1=key1('{path}') AND md5path_2=key2('{path}')")!, "");
+
     /// <summary>The chunk of a file that begins at an offset.</summary>
     public string ChunkObject(string catalog, string path, int offset) => StoredObjects.PathOf(
         (string)SqliteBytes.Scalar(Catalog(catalog), $"SELECT lower(hex(hash)) FROM chunks WHERE md5path_1=key1('{path}') AND md5path_2=key2('{path}') AND offset={offset}")!, "P");
@@ -95,6 +105,24 @@ public sealed class DamageableRepository : IDisposable
     /// <param name="path">Where the catalog is mounted; empty for the root.</param>
     /// <param name="sql">Must change rows; otherwise the damage would be none.</param>
     public void EditCatalog(string path, string sql) => EditCatalogFile(path, file => SqliteBytes.Edit(file, c => RunAll(c, sql)));
+
+    /// <summary>Adds to a counter of a catalog and to what the catalogs above it sum up.</summary>
+    /// <param name="path">Where the catalog is mounted; empty for the root.</param>
+    /// <param name="counter">Without <c>self_</c>.</param>
+    /// <param name="delta">May be negative.</param>
+    public void AddToCounter(string path, string counter, long delta)
+    {
+        List<(string Path, string Hash)> chain = Chain(path);
+        for (int i = 0; i < chain.Count; i++)
+        {
+            string prefix = i == chain.Count - 1 ? "self_" : "subtree_";
+            EditCatalog(chain[i].Path, $"UPDATE statistics SET value = value + {delta} WHERE counter='{prefix}{counter}'");
+        }
+    }
+
+    /// <summary>Changes the stored bytes of a catalog, so that it is another object. Everything above it fits again.</summary>
+    public void EditStoredCatalog(string path, Func<byte[], byte[]> edit) =>
+        ReplaceStoredCatalog(Chain(path), edit(File.ReadAllBytes(At(CatalogObject(path)))), Catalog(path).Length);
 
     /// <summary>Changes the bytes of a catalog's SQLite file. Everything above it fits again.</summary>
     public void EditCatalogFile(string path, Func<byte[], byte[]> edit) => ReplaceCatalog(Chain(path), edit(Catalog(path)));
@@ -137,6 +165,13 @@ public sealed class DamageableRepository : IDisposable
 
     /// <summary>Changes the reflog by SQL and leaves the manifest as it is.</summary>
     public void EditReflogAlone(string sql) => File.WriteAllBytes(At(ReflogFile), SqliteBytes.Edit(File.ReadAllBytes(At(ReflogFile)), c => RunAll(c, sql)));
+
+    /// <summary>Changes the bytes of the reflog; the manifest's digest of it follows.</summary>
+    public void EditReflogFile(Func<byte[], byte[]> edit)
+    {
+        File.WriteAllBytes(At(ReflogFile), edit(File.ReadAllBytes(At(ReflogFile))));
+        SetManifest('Y', StoredObjects.HashOf(File.ReadAllBytes(At(ReflogFile))));
+    }
 
     /// <summary>Sets a line of the manifest, or takes it out, and signs again.</summary>
     public void SetManifest(char key, string? value) => EditManifest(body =>
@@ -212,10 +247,12 @@ public sealed class DamageableRepository : IDisposable
 
     private byte[] Inflated(string path) => StoredObjects.Inflate(File.ReadAllBytes(At(path)));
 
-    private void ReplaceCatalog(List<(string Path, string Hash)> chain, byte[] file)
+    private void ReplaceCatalog(List<(string Path, string Hash)> chain, byte[] file) => ReplaceStoredCatalog(chain, StoredObjects.Deflate(file), file.Length);
+
+    private void ReplaceStoredCatalog(List<(string Path, string Hash)> chain, byte[] stored, int size)
     {
         (string path, string old) = chain[^1];
-        string hash = StoredObjects.Put(Folder, StoredObjects.Deflate(file), "C");
+        string hash = StoredObjects.Put(Folder, stored, "C");
         if (hash == old)
             throw new ArgumentException("The edit changed nothing.");
         Remove(StoredObjects.PathOf(old, "C"));
@@ -223,14 +260,14 @@ public sealed class DamageableRepository : IDisposable
         {
             chain.RemoveAt(chain.Count - 1);
             byte[] parent = Inflated(StoredObjects.PathOf(chain[^1].Hash, "C"));
-            ReplaceCatalog(chain, SqliteBytes.Edit(parent, c => SqliteBytes.Run(c, "UPDATE nested_catalogs SET sha1=$0, size=$1 WHERE path=$2", hash, file.Length, path)));
+            ReplaceCatalog(chain, SqliteBytes.Edit(parent, c => SqliteBytes.Run(c, "UPDATE nested_catalogs SET sha1=$0, size=$1 WHERE path=$2", hash, size, path)));
             return;
         }
 
         EditReflog($"UPDATE refs SET hash='{hash}' WHERE hash='{old}'");
-        EditTags($"UPDATE tags SET hash='{hash}', size={file.Length} WHERE hash='{old}'");
+        EditTags($"UPDATE tags SET hash='{hash}', size={size} WHERE hash='{old}'");
         SetManifest('C', hash);
-        SetManifest('B', file.Length.ToString(CultureInfo.InvariantCulture));
+        SetManifest('B', size.ToString(CultureInfo.InvariantCulture));
     }
 
     private void ReplaceNamed(char key, int type, byte[] stored)

@@ -1,0 +1,113 @@
+using CvmfsNix.Cluster.Cvmfs.Reading;
+using CvmfsNix.Cluster.TestKit.Damage;
+using CvmfsNix.Cluster.Tests.Cvmfs;
+using CvmfsNix.Cluster.Tests.Cvmfs.Reading;
+using CvmfsNix.Cluster.Verify;
+using CvmfsNix.Cluster.Verify.Reports;
+using CvmfsNix.Cluster.Verify.Rules;
+using Xunit;
+
+namespace CvmfsNix.Cluster.Tests.Verify.Damage;
+
+/// <summary>The checker on a good repository with one thing made wrong: it says that thing, and nothing else.</summary>
+public sealed class DamageTests
+{
+    // Proven elsewhere: a server that answers HEAD wrongly is below, and store paths need a repository of store paths.
+    private static readonly string[] WithoutDamage = [VerifyRules.HttpHead, VerifyRules.NarHash, VerifyRules.Closure];
+
+    public static TheoryData<string> Names => [.. RepositoryDamages.ByName.Keys];
+
+    public static TheoryData<string> SampleNames => [.. RepositoryDamages.ByName.Values.GroupBy(d => d.Rule).Select(g => g.First().Name)];
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_good_repository_is_clean(bool deep)
+    {
+        using var repository = new DamageableRepository();
+        VerifyReport report = await CheckAsync(repository, deep);
+        Assert.Equal([], report.Findings);
+        Assert.Equal(DamageableRepository.Name, report.Repository);
+        Assert.Equal(7u, report.Revision);
+        Assert.Equal(repository.CatalogHash(""), report.RootHash);
+        Assert.Equal(4, report.Catalogs);
+        Assert.Equal(30, report.Entries);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_good_repository_is_clean_over_HTTP(bool deep)
+    {
+        using var repository = new DamageableRepository();
+        using var server = new FolderServer(repository.Folder);
+        Assert.Equal([], (await CheckAsync(repository, deep, new HttpSource(server.Url))).Findings);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task A_damage_is_found_as_what_it_is_and_nothing_else_is(string name)
+    {
+        RepositoryDamage damage = RepositoryDamages.ByName[name];
+        using var repository = new DamageableRepository();
+        Culprit culprit = damage.Make(repository);
+        AssertFound(damage, culprit, await CheckAsync(repository, deep: true));
+
+        VerifyReport quick = await CheckAsync(repository, deep: false);
+        if (!damage.NeedsDeep)
+            AssertFound(damage, culprit, quick);
+        else
+            Assert.All(quick.Findings, f => Assert.Equal(damage.Rule, f.Rule));
+    }
+
+    [Theory]
+    [MemberData(nameof(SampleNames))]
+    public async Task A_damage_of_every_kind_is_found_over_HTTP(string name)
+    {
+        RepositoryDamage damage = RepositoryDamages.ByName[name];
+        // What nobody names cannot be seen from outside.
+        Assert.SkipWhen(damage.Rule == VerifyRules.StrayFile, "A folder cannot be listed over HTTP.");
+        using var repository = new DamageableRepository();
+        Culprit culprit = damage.Make(repository);
+        using var server = new FolderServer(repository.Folder);
+        AssertFound(damage, culprit, await CheckAsync(repository, deep: true, new HttpSource(server.Url)));
+    }
+
+    [Fact]
+    public void Every_rule_has_a_damage()
+    {
+        string[] proven = [.. RepositoryDamages.ByName.Values.Select(d => d.Rule).Concat(WithoutDamage).Distinct().Order(StringComparer.Ordinal)];
+        Assert.Equal(VerifyRules.All, proven);
+    }
+
+    [Fact]
+    public async Task A_repository_that_cannot_be_read_is_no_finding()
+    {
+        using var repository = new DamageableRepository();
+        using var server = new FolderServer(repository.Folder, path => path.EndsWith('C') ? 503 : null);
+        await Assert.ThrowsAsync<RepositoryUnreachableException>(() => CheckAsync(repository, deep: false, new HttpSource(server.Url)));
+    }
+
+    private static void AssertFound(RepositoryDamage damage, Culprit culprit, VerifyReport report)
+    {
+        Finding finding = Assert.Single(report.Findings);
+        Assert.Equal(damage.Rule, finding.Rule);
+        if (culprit.Path is not null)
+            Assert.Equal(culprit.Path, finding.Path);
+        if (culprit.Catalog is not null)
+            Assert.Equal(culprit.Catalog, finding.Catalog);
+        if (culprit.Object is not null)
+            Assert.Equal(culprit.Object, finding.Object);
+        Assert.False(string.IsNullOrWhiteSpace(finding.Message));
+    }
+
+    private static Task<VerifyReport> CheckAsync(DamageableRepository repository, bool deep, IRepositorySource? source = null) => RepositoryVerifier.RunAsync(
+        source ?? new DirectorySource(repository.Folder),
+        [repository.MasterPublicKeyPem],
+        new VerifyOptions { Deep = deep, ExpectedName = DamageableRepository.Name, Clock = new FixedClock(DamageableRepository.Now) },
+        null,
+        Ct);
+
+}
