@@ -54,6 +54,8 @@ need gcc gcc
 need curl curl
 need ip iproute2
 need unshare util-linux
+need runuser util-linux
+[ -x /usr/lib/postgresql/15/bin/initdb ] || missing+=(postgresql-15)
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing ${missing[*]} ..."

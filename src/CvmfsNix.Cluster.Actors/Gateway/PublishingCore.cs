@@ -18,7 +18,7 @@ using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 namespace CvmfsNix.Cluster.Actors.Gateway;
 
 /// <inheritdoc cref="IPublishingCore"/>
-internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry, LocalRepositories local, CoreOptions options, TimeProvider clock) : IPublishingCore
+internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalRepositories local, CoreOptions options, TimeProvider clock) : IPublishingCore
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(2);
@@ -32,20 +32,15 @@ internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry
     private readonly KeyFolder _keys = new(options.KeysDirectory);
     private readonly ConcurrentDictionary<(string Repository, TransactionId Id), DateTimeOffset> _open = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Akka.Cluster.Cluster _cluster = Akka.Cluster.Cluster.Get(system);
     private string _notReady = "The node is starting.";
 
     public bool IsReady => NotReadyReason.Length == 0;
 
     public string NotReadyReason => Volatile.Read(ref _notReady);
 
-    public string Address => _cluster.SelfAddress.ToString();
+    public string Address => core.Address;
 
-    public Task WhenTerminated => system.WhenTerminated;
-
-    private IActorRef Leader => registry.Get<Stratum0Leader>();
-
-    private IActorRef Ledgers => registry.Get<TransactionLedger>();
+    public Task WhenTerminated => life.Ended;
 
     public Task ReadyAsync(CancellationToken ct) => _ready.Task.WaitAsync(ct);
 
@@ -54,7 +49,7 @@ internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry
         if (!RepositoryId.TryParse(command.Repository, out var repository))
             throw new PublishingException(PublishingCodes.InvalidRepositoryName, $"'{command.Repository}' is no repository name.", command.Repository, "Use 1 to 60 letters, digits, dots, dashes or underscores, as in nix.example.org.");
         var request = new RepositoryProtocol.RepositoryDefinitionRequest(repository, command.StoreDirectory, HashNames.Of(command.HashAlgorithm));
-        var reply = await AskAsync(Leader, new RepositoryProtocol.CreateRepository(request), TimeSpan.FromSeconds(30), PublishingCodes.NoLeader, command.Repository, ct).ConfigureAwait(false);
+        var reply = await AskAsync<Stratum0Leader>(new RepositoryProtocol.CreateRepository(request), TimeSpan.FromSeconds(30), PublishingCodes.NoLeader, command.Repository, ct).ConfigureAwait(false);
         if (reply is RepositoryProtocol.Failed failed)
             throw new PublishingException(failed.Code, failed.Message, failed.What, failed.Hint);
         var status = ((RepositoryProtocol.CreatedRepository)reply).Status;
@@ -106,7 +101,7 @@ internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry
             object reply;
             try
             {
-                reply = await Ledgers.Ask<object>(seal, AskAgain, ct).ConfigureAwait(false);
+                reply = await AskAsync<TransactionLedger>(seal, AskAgain, ct).ConfigureAwait(false);
             }
             catch (AskTimeoutException) when (!deadline.IsCancellationRequested)
             {
@@ -174,7 +169,9 @@ internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry
     public async Task<ClusterStatus> StatusAsync(CancellationToken ct)
     {
         var leader = await LeaderStatusAsync(ct).ConfigureAwait(false);
-        var state = _cluster.State;
+        if (core.Joined is not { } member)
+            return new ClusterStatus(Address, options.Roles, null, 0, [], Views(null));
+        var state = member.Cluster.State;
         var members = state.Members
             .Select(m => new MemberView(m.Address.ToString(), [.. m.Roles.Where(options.Roles.Contains).Order(StringComparer.Ordinal)], m.Status.ToString(), !state.Unreachable.Contains(m)))
             .OrderBy(m => m.Address, StringComparer.Ordinal)
@@ -195,8 +192,8 @@ internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry
 
     private async Task<string> ReasonAsync(CancellationToken ct)
     {
-        if (system.WhenTerminated.IsCompleted)
-            return "The actor system has ended.";
+        if (core.Joined is null)
+            return core.Reason;
         if (!local.RegistryRead)
             return "The journal has not been read yet.";
         if (await LeaderStatusAsync(ct).ConfigureAwait(false) is not { } leader)
@@ -218,26 +215,41 @@ internal sealed class PublishingCore(ActorSystem system, IActorRegistry registry
     {
         try
         {
-            return await Leader.Ask<RepositoryProtocol.LeaderStatus>(new RepositoryProtocol.GetLeaderStatus(), StatusTimeout, ct).ConfigureAwait(false);
+            return (RepositoryProtocol.LeaderStatus)await AskAsync<Stratum0Leader>(new RepositoryProtocol.GetLeaderStatus(), StatusTimeout, ct).ConfigureAwait(false);
         }
-        catch (AskTimeoutException)
+        catch (Exception e) when (e is AskTimeoutException or PublishingException)
         {
             return null;
         }
     }
 
     private Task<object> AskLedgerAsync(ITransactionMessage message, CancellationToken ct) =>
-        AskAsync(Ledgers, message, AnswerTimeout, PublishingCodes.OutcomeUnknown, message.Id.ToString(), ct);
+        AskAsync<TransactionLedger>(message, AnswerTimeout, PublishingCodes.OutcomeUnknown, message.Id.ToString(), ct);
 
-    private static async Task<object> AskAsync(IActorRef actor, object message, TimeSpan timeout, string code, string what, CancellationToken ct)
+    private async Task<object> AskAsync<TActor>(object message, TimeSpan timeout, string code, string what, CancellationToken ct)
     {
         try
         {
-            return await actor.Ask<object>(message, timeout, ct).ConfigureAwait(false);
+            return await AskAsync<TActor>(message, timeout, ct).ConfigureAwait(false);
         }
         catch (AskTimeoutException e)
         {
             throw new PublishingException(code, $"Nobody answered within {timeout.TotalSeconds:0} s.", what, "Try again; it is safe.", TimeSpan.FromSeconds(1), e);
+        }
+    }
+
+    // A node that is in no cluster, or was put out while it waited, says so at once: the caller has other nodes to ask.
+    private async Task<object> AskAsync<TActor>(object message, TimeSpan timeout, CancellationToken ct)
+    {
+        var member = core.Joined ?? throw core.Away();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, member.Ended);
+        try
+        {
+            return await member.Registry.Get<TActor>().Ask<object>(message, timeout, either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw core.Away(e);
         }
     }
 

@@ -10,10 +10,13 @@ namespace CvmfsNix.Cluster.Actors.Hosting;
 /// </summary>
 internal static class ClusterConfiguration
 {
-    public static Config Build(CoreOptions options)
+    /// <param name="options">Of the node.</param>
+    /// <param name="database">Of the journal.</param>
+    /// <param name="port">Remoting port; 0 = any free one.</param>
+    public static Config Build(CoreOptions options, IJournalDatabase database, int port)
     {
         var host = options.PublicHost ?? options.RemotingHost;
-        var seeds = string.Join(", ", options.Seeds.Select(s => Quote($"akka.tcp://{CoreHosting.SystemName}@{s}")));
+        var t = TimingProfile.Of(options.Timing);
         var roles = string.Join(", ", options.Roles.Select(Quote));
         return ConfigurationFactory.ParseString($$"""
             akka {
@@ -22,7 +25,7 @@ internal static class ClusterConfiguration
                 retry-gate-closed-for = 1s
                 dot-netty.tcp {
                   hostname = {{Quote(options.RemotingHost)}}
-                  port = {{options.RemotingPort}}
+                  port = {{port}}
                   public-hostname = {{Quote(host)}}
                   connection-timeout = 5s
                   batching.max-pending-writes = 30
@@ -30,33 +33,33 @@ internal static class ClusterConfiguration
               }
               cluster {
                 roles = [{{roles}}]
-                seed-nodes = [{{seeds}}]
-                seed-node-timeout = 1s
-                retry-unsuccessful-join-after = 1s
-                gossip-interval = 200ms
-                leader-actions-interval = 200ms
-                unreachable-nodes-reaper-interval = 200ms
-                periodic-tasks-initial-delay = 200ms
+                seed-nodes = []
+                seed-node-timeout = {{t.SeedNodeTimeout}}
+                retry-unsuccessful-join-after = {{t.SeedNodeTimeout}}
+                gossip-interval = {{t.Tick}}
+                leader-actions-interval = {{t.Tick}}
+                unreachable-nodes-reaper-interval = {{t.Tick}}
+                periodic-tasks-initial-delay = {{t.Tick}}
                 # Off would silently mean the resolver's stable-after.
-                down-removal-margin = 1s
+                down-removal-margin = {{t.DownRemovalMargin}}
                 downing-provider-class = "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
                 failure-detector {
-                  heartbeat-interval = 200ms
-                  acceptable-heartbeat-pause = 1s
+                  heartbeat-interval = {{t.Heartbeat}}
+                  acceptable-heartbeat-pause = {{t.HeartbeatPause}}
                   threshold = 8.0
                   min-std-deviation = 100ms
                   expected-response-after = 5s
                 }
                 split-brain-resolver {
                   active-strategy = keep-majority
-                  stable-after = 1s
-                  down-all-when-unstable = 4s
+                  stable-after = {{t.StableAfter}}
+                  down-all-when-unstable = {{t.DownAllWhenUnstable}}
                 }
                 singleton {
-                  hand-over-retry-interval = 200ms
+                  hand-over-retry-interval = {{t.HandOverRetry}}
                   min-number-of-hand-over-retries = 15
                 }
-                singleton-proxy.singleton-identification-interval = 200ms
+                singleton-proxy.singleton-identification-interval = {{t.HandOverRetry}}
                 sharding {
                   rebalance-interval = 2s
                   retry-interval = 500ms
@@ -78,30 +81,29 @@ internal static class ClusterConfiguration
                 run-by-clr-shutdown-hook = off
               }
             }
-            {{Persistence(options.Journal)}}
+            {{Persistence(database)}}
             """)
             .WithFallback(WriterDefaults())
             .WithFallback(SqlPersistence.DefaultConfiguration);
     }
 
-    // A second instance of the plugin starts from the same defaults.
-    private static Config WriterDefaults() =>
-        ConfigurationFactory.ParseString($"{JournalPlugins.Writer} {{\n{SqlPersistence.DefaultConfiguration.GetConfig(JournalPlugins.Shared).ToString(true)}\n}}");
+    // A second instance of the plugin starts from the same defaults. Their text has keys without a value, which a parser would join with
+    // the next line: to say nothing means the same.
+    private static Config WriterDefaults()
+    {
+        var defaults = SqlPersistence.DefaultConfiguration.GetConfig(JournalPlugins.Shared).ToString(true)
+            .Split('\n')
+            .Where(line => !line.TrimEnd().EndsWith(':'));
+        return ConfigurationFactory.ParseString($"{JournalPlugins.Writer} {{\n{string.Join('\n', defaults)}\n}}");
+    }
 
     // The replay filter must be off: it drops committed events after the writers changed from A to B and back to A.
     // The breakers are loosened: a writer that lost an append is no reason to stop everyone's journal.
-    private static string Persistence(JournalOptions journal)
+    private static string Persistence(IJournalDatabase database)
     {
-        var (connection, provider, parallelism) = journal switch
-        {
-            JournalOptions.Sqlite sqlite => (SqliteJournal.ConnectionString(sqlite.File), "SQLite.MS", 1),
-            _ => throw new ArgumentException($"The journal {journal} is of no kind this version can use: SQLite for a single node.", nameof(journal)),
-        };
-        var common = $$"""
-            connection-string = {{Quote(connection)}}
-            provider-name = "{{provider}}"
-            auto-initialize = off
-            """;
+        var shared = Instance(database.ConnectionOf(JournalPlugins.Shared));
+        var writer = Instance(database.ConnectionOf(JournalPlugins.Writer));
+        var query = database.ConnectionOf("query");
         const string Breaker = """
             circuit-breaker {
               max-failures = 1000
@@ -109,29 +111,26 @@ internal static class ClusterConfiguration
               reset-timeout = 1s
             }
             """;
-        var instance = $$"""
-            {{common}}
-            {{Breaker}}
-            parallelism = {{parallelism}}
-            replay-filter.mode = off
-            """;
         return $$"""
             akka.persistence {
               journal {
                 plugin = "{{JournalPlugins.Shared}}"
                 auto-start-journals = ["{{JournalPlugins.Shared}}", "{{JournalPlugins.Writer}}"]
                 sql {
-                  {{instance}}
+                  {{shared}}
+                  {{Breaker}}
+                  replay-filter.mode = off
                 }
                 writer {
                   plugin-id = "{{JournalPlugins.Writer}}"
                   batch-size = 1
-                  {{instance}}
+                  {{writer}}
+                  {{Breaker}}
+                  replay-filter.mode = off
                 }
               }
               query.journal.sql {
-                {{common}}
-                parallelism = {{parallelism}}
+                {{Instance(query)}}
                 write-plugin = "{{JournalPlugins.Shared}}"
                 refresh-interval = 1s
               }
@@ -139,13 +138,20 @@ internal static class ClusterConfiguration
                 plugin = "akka.persistence.snapshot-store.sql"
                 auto-start-snapshot-stores = ["akka.persistence.snapshot-store.sql"]
                 sql {
-                  {{common}}
+                  {{Instance(query)}}
                   {{Breaker}}
                 }
               }
             }
             """;
     }
+
+    private static string Instance(JournalConnection connection) => $$"""
+        connection-string = {{Quote(connection.ConnectionString)}}
+        provider-name = "{{connection.Provider}}"
+        auto-initialize = off
+        parallelism = {{connection.Parallelism}}
+        """;
 
     private static string Quote(string text) => $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 }

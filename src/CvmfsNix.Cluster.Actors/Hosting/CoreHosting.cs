@@ -17,6 +17,9 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace CvmfsNix.Cluster.Actors.Hosting;
 
+/// <summary>The actors of a core node, put into each actor system it starts, with the remoting port of that one.</summary>
+internal sealed record CoreActors(Action<AkkaConfigurationBuilder, int> Configure);
+
 /// <summary>Registers the actor system of a core node.</summary>
 public static class CoreHosting
 {
@@ -29,7 +32,7 @@ public static class CoreHosting
     /// <summary>Cluster role of nodes that hold a full store.</summary>
     public const string Stratum0Role = "stratum0";
 
-    /// <summary>Adds the actor system <c>cvmfsnix</c> as a hosted service, and <see cref="IPublishingCore"/> over it.</summary>
+    /// <summary>Runs the actor system <c>cvmfsnix</c> as a hosted service, and <see cref="IPublishingCore"/> over it.</summary>
     /// <exception cref="ArgumentException">The options contradict each other; the message names all mistakes.</exception>
     public static IServiceCollection AddCvmfsNixCore(this IServiceCollection services, CoreOptions options)
     {
@@ -40,12 +43,24 @@ public static class CoreHosting
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IRepositoryBackends>(_ => new StoreBackends(options));
         services.AddSingleton<LocalRepositories>();
+        services.AddSingleton<CoreSystem>();
+        services.AddSingleton(Database(options.Journal));
+        services.AddSingleton<IJournalReader, JournalReader>();
+        services.AddSingleton(provider => new CoreActors((builder, port) => Configure(builder, provider, options, port)));
+        services.AddSingleton<CoreLife>();
         services.AddSingleton<PublishingCore>();
         services.AddSingleton<IPublishingCore>(sp => sp.GetRequiredService<PublishingCore>());
-        services.AddAkka(SystemName, (builder, provider) => Configure(builder, provider, options));
+        services.AddHostedService(sp => sp.GetRequiredService<CoreLife>());
         services.AddHostedService<ReadinessMonitor>();
         return services;
     }
+
+    private static IJournalDatabase Database(JournalOptions journal) => journal switch
+    {
+        JournalOptions.Sqlite sqlite => new SqliteJournal(sqlite.File),
+        JournalOptions.PostgreSql postgres => new PostgreSqlJournal(postgres.ConnectionString, postgres.Init, postgres.AllowUnsafe),
+        _ => throw new ArgumentException($"{journal.GetType().Name} is no kind of journal.", nameof(journal)),
+    };
 
     private static void Validate(CoreOptions options)
     {
@@ -54,8 +69,6 @@ public static class CoreHosting
             mistakes.Add($"the roles are {string.Join(',', options.Roles)}, but a node of this version is both {CoreRole} and {Stratum0Role}");
         if (options.Journal is JournalOptions.Sqlite && options.Seeds.Count > 0)
             mistakes.Add("a SQLite journal is for one process; with seeds the nodes share a PostgreSQL database");
-        if (options.Journal is not JournalOptions.Sqlite)
-            mistakes.Add("the journal must be SQLite in this version");
         if (options.Copies != 1 && options.Seeds.Count == 0)
             mistakes.Add($"{options.Copies} copies cannot be kept by a cluster of one node");
         if (options.BatchMembersMax < 1 || options.QueueMax < 1 || options.SnapshotEvery < 1)
@@ -64,10 +77,9 @@ public static class CoreHosting
             throw new ArgumentException($"These options cannot be used: {string.Join("; ", mistakes)}.", nameof(options));
     }
 
-    private static void Configure(AkkaConfigurationBuilder builder, IServiceProvider provider, CoreOptions options)
+    private static void Configure(AkkaConfigurationBuilder builder, IServiceProvider provider, CoreOptions options, int port)
     {
-        if (options.Journal is JournalOptions.Sqlite sqlite)
-            SqliteJournal.Prepare(sqlite.File);
+        var journal = provider.GetRequiredService<IJournalReader>();
         var clock = provider.GetRequiredService<TimeProvider>();
         var local = provider.GetRequiredService<LocalRepositories>();
         builder
@@ -77,7 +89,7 @@ public static class CoreHosting
                 loggers.LogLevel = Akka.Event.LogLevel.WarningLevel;
                 loggers.AddLoggerFactory();
             })
-            .AddHocon(ClusterConfiguration.Build(options), HoconAddMode.Prepend)
+            .AddHocon(ClusterConfiguration.Build(options, provider.GetRequiredService<IJournalDatabase>(), port), HoconAddMode.Prepend)
             .WithCustomSerializer("cvmfsnix", ClusterSerializer.Types, system => new ClusterSerializer(system))
             .WithDistributedPubSub(CoreRole)
             .WithShardRegion<TransactionLedger>(
@@ -88,22 +100,16 @@ public static class CoreHosting
                 new ShardOptions { Role = CoreRole, StateStoreMode = Akka.Cluster.Sharding.StateStoreMode.DData, RememberEntities = false, ShouldPassivateIdleEntities = false })
             .WithSingleton<Stratum0Leader>(
                 Stratum0Leader.Name,
-                (system, registry, _) => Supervised(Props.Create(() => new Stratum0Leader(WriterTemplate(options, system, registry, local, clock)))),
+                (system, registry, _) => LeaderTenure.Props(WriterTemplate(options, system, registry, local, journal, clock)),
                 new ClusterSingletonOptions { Role = CoreRole, LogSingletonIdentificationFailure = false, BufferSize = 1_000 })
             .WithActors((system, registry, _) =>
             {
-                var journal = new JournalReader(system);
                 registry.Register<StoreKeepers>(system.ActorOf(Props.Create(() => new StoreKeepers(local, journal)), "store-keepers"));
-            })
-            .AddStartup(async (system, _) =>
-            {
-                var cluster = Akka.Cluster.Cluster.Get(system);
-                if (options.Seeds.Count == 0)
-                    await cluster.JoinAsync(cluster.SelfAddress).ConfigureAwait(false);
             });
     }
 
-    private static Props Supervised(Props props) =>
+    /// <summary>A persistent actor stops whenever a write failed; from outside it is started again.</summary>
+    internal static Props Supervised(Props props) =>
         BackoffSupervisor.Props(Backoff.OnStop(props, "persistent", TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(10), 0.2, -1));
 
     // Ledgers and leader know each other: the leader's proxy is registered after the ledgers' region, before the first ledger starts.
@@ -114,14 +120,14 @@ public static class CoreHosting
         registry.Get<Stratum0Leader>(),
         clock);
 
-    private static WriterSettings WriterTemplate(CoreOptions options, ActorSystem system, IActorRegistry registry, LocalRepositories local, TimeProvider clock) => new()
+    private static WriterSettings WriterTemplate(CoreOptions options, ActorSystem system, IActorRegistry registry, LocalRepositories local, IJournalReader journal, TimeProvider clock) => new()
     {
         Epoch = 0,
         Node = Akka.Cluster.Cluster.Get(system).SelfAddress.ToString(),
         Leader = ActorRefs.Nobody,
         Ledgers = registry.Get<TransactionLedger>(),
         Local = local,
-        Journal = new JournalReader(system),
+        Journal = journal,
         Clock = clock,
         BatchMembersMax = options.BatchMembersMax,
         QueueMax = options.QueueMax,

@@ -27,6 +27,9 @@ public sealed record CoreOptions
     /// <summary>Remoting addresses (<c>host:port</c>) of the nodes a cluster is joined through, the same list everywhere; empty = a cluster of one.</summary>
     public IReadOnlyList<string> Seeds { get; init; } = [];
 
+    /// <summary>How long it takes until a silent node counts as lost.</summary>
+    public ClusterTiming Timing { get; init; } = ClusterTiming.Lan;
+
     /// <summary>Where events and journal snapshots are kept.</summary>
     public required JournalOptions Journal { get; init; }
 
@@ -61,6 +64,16 @@ public sealed record CoreOptions
     public int SnapshotEvery { get; init; } = 200;
 }
 
+/// <summary>Networks between the nodes of a cluster.</summary>
+public enum ClusterTiming
+{
+    /// <summary>One datacenter: a lost leader is replaced in about four seconds.</summary>
+    Lan,
+
+    /// <summary>Sites 20 to 50 ms of round trip apart: a lost leader is replaced in about fifteen seconds, and lost packets make nobody suspect.</summary>
+    Wan,
+}
+
 /// <summary>Where the journal lies.</summary>
 /// <param name="Init">Create or upgrade the schema at start. SQLite creates a missing schema always.</param>
 public abstract record JournalOptions(bool Init)
@@ -68,8 +81,11 @@ public abstract record JournalOptions(bool Init)
     /// <summary>A file of this one process; not for several nodes.</summary>
     public sealed record Sqlite(string File) : JournalOptions(true);
 
-    /// <summary>A database shared by the nodes of a cluster. <paramref name="ConnectionString"/> is an Npgsql connection string.</summary>
-    public sealed record PostgreSql(string ConnectionString, bool Init) : JournalOptions(Init)
+    /// <summary>A database shared by the nodes of a cluster.</summary>
+    /// <param name="ConnectionString">An Npgsql connection string.</param>
+    /// <param name="Init">Create or upgrade the schema at start.</param>
+    /// <param name="AllowUnsafe">Only warn of settings that can lose an acknowledged commit.</param>
+    public sealed record PostgreSql(string ConnectionString, bool Init, bool AllowUnsafe = false) : JournalOptions(Init)
     {
         // The connection string may hold a password.
         public override string ToString() => $"PostgreSql {{ ConnectionString = ***, Init = {Init} }}";

@@ -4,6 +4,7 @@ using Akka.Persistence.Query;
 using Akka.Persistence.Sql.Query;
 using Akka.Streams;
 using Akka.Streams.Dsl;
+using CvmfsNix.Cluster.Actors.Hosting;
 
 namespace CvmfsNix.Cluster.Actors.Journal;
 
@@ -14,16 +15,19 @@ internal interface IJournalReader
     IAsyncEnumerable<(long SequenceNumber, object Event)> ReadAsync(string persistenceId, long from, CancellationToken ct);
 }
 
-/// <inheritdoc/>
-internal sealed class JournalReader(ActorSystem system) : IJournalReader
+/// <summary>Reads by whatever actor system the node has at the moment.</summary>
+internal sealed class JournalReader(CoreSystem core) : IJournalReader
 {
-    private readonly SqlReadJournal _journal = PersistenceQuery.Get(system).ReadJournalFor<SqlReadJournal>(SqlReadJournal.Identifier);
-    private readonly ActorMaterializer _materializer = ActorMaterializer.Create(system);
+    private readonly Lock _gate = new();
+    private Source? _source;
+
+    private sealed record Source(ActorSystem System, SqlReadJournal Journal, ActorMaterializer Materializer);
 
     public async IAsyncEnumerable<(long SequenceNumber, object Event)> ReadAsync(string persistenceId, long from, [EnumeratorCancellation] CancellationToken ct)
     {
         long expected = from;
-        var events = _journal.CurrentEventsByPersistenceId(persistenceId, from, long.MaxValue).RunAsAsyncEnumerable(_materializer);
+        var source = Current();
+        var events = source.Journal.CurrentEventsByPersistenceId(persistenceId, from, long.MaxValue).RunAsAsyncEnumerable(source.Materializer);
         await foreach (var envelope in events.WithCancellation(ct))
         {
             // A gap would be a history that is not the writer's: better to stop than to serve it.
@@ -31,6 +35,17 @@ internal sealed class JournalReader(ActorSystem system) : IJournalReader
                 throw new JournalException($"The journal of {persistenceId} has no event {expected}; the next one is {envelope.SequenceNr}. Restore the database from a backup.");
             expected++;
             yield return (envelope.SequenceNr, envelope.Event);
+        }
+    }
+
+    private Source Current()
+    {
+        lock (_gate)
+        {
+            var system = core.System ?? throw new JournalUnavailableException("This node has no actor system at present.");
+            if (_source?.System != system)
+                _source = new Source(system, PersistenceQuery.Get(system).ReadJournalFor<SqlReadJournal>(SqlReadJournal.Identifier), ActorMaterializer.Create(system));
+            return _source;
         }
     }
 }

@@ -6,7 +6,7 @@ namespace CvmfsNix.Cluster.Actors.Journal;
 /// Readies the SQLite file before the actor system opens it. The schema is made here and not by the plugin, because a writer is only safe
 /// while two events cannot share a persistence id and a sequence number: the unique index is checked, not assumed.
 /// </summary>
-internal static class SqliteJournal
+internal sealed class SqliteJournal(string file) : IJournalDatabase
 {
     private const string Schema = """
         CREATE TABLE IF NOT EXISTS journal (
@@ -36,22 +36,32 @@ internal static class SqliteJournal
           PRIMARY KEY (persistence_id, sequence_number));
         """;
 
-    /// <summary>The connection string of all plugins.</summary>
-    public static string ConnectionString(string file) => new SqliteConnectionStringBuilder { DataSource = file, Cache = SqliteCacheMode.Private }.ToString();
+    private string ConnectionString { get; } = new SqliteConnectionStringBuilder { DataSource = file, Cache = SqliteCacheMode.Private }.ToString();
 
-    /// <summary>Creates the file and its tables where they are missing, and verifies what is there.</summary>
-    /// <exception cref="JournalException">The file is no usable journal.</exception>
-    public static void Prepare(string file)
+    public IMembershipTable? Membership => null;
+
+    public JournalConnection ConnectionOf(string plugin) => new(ConnectionString, "SQLite.MS", 1);
+
+    public Task<IReadOnlyList<string>> PrepareAsync(CancellationToken ct)
+    {
+        Prepare();
+        return Task.FromResult<IReadOnlyList<string>>([]);
+    }
+
+    // A file has no clock but the machine's.
+    public Task<DateTimeOffset> NowAsync(CancellationToken ct) => Task.FromResult(DateTimeOffset.UtcNow);
+
+    private void Prepare()
     {
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
-            using var connection = new SqliteConnection(ConnectionString(file));
+            using var connection = new SqliteConnection(ConnectionString);
             connection.Open();
             // Write-ahead logging stays with the file; FULL is the library's default in it, so that a commit is an fsync.
             Execute(connection, "PRAGMA journal_mode = WAL");
             Execute(connection, Schema);
-            Verify(connection, file);
+            Verify(connection);
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
@@ -59,7 +69,7 @@ internal static class SqliteJournal
         }
     }
 
-    private static void Verify(SqliteConnection connection, string file)
+    private void Verify(SqliteConnection connection)
     {
         long synchronous = (long)Scalar(connection, "PRAGMA synchronous")!;
         if (synchronous < 2)

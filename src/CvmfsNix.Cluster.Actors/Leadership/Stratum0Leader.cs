@@ -34,35 +34,26 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
 
     private sealed record DefineFailed(RepositoryId Repository, Exception Cause, IActorRef Asker);
 
-    /// <summary>Why a node leaves the cluster when another leader was found in a journal it believed to be its own.</summary>
-    public sealed class LeadershipLostReason : CoordinatedShutdown.Reason
-    {
-        public static readonly LeadershipLostReason Instance = new();
-
-        public override int ExitCode => 5;
-    }
-
     private readonly WriterSettings _template;
+    private readonly Tenure _tenure;
     private readonly Dictionary<RepositoryId, IActorRef> _writers = [];
     private readonly Dictionary<RepositoryId, List<IActorRef>> _creators = [];
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly IActorRef _mediator = DistributedPubSub.Get(Context.System).Mediator;
     private RegistryState _state = RegistryState.Empty;
+    private string _lastLeader = "";
 
     /// <param name="template">Settings of writers; epoch and leader are filled in here.</param>
-    public Stratum0Leader(WriterSettings template)
+    /// <param name="tenure">What is remembered when this actor is started again after a failed write.</param>
+    public Stratum0Leader(WriterSettings template, Tenure tenure)
     {
         _template = template;
+        _tenure = tenure;
         JournalPluginId = JournalPlugins.Writer;
 
-        Recover<IRegistryEvent>(e => _state = _state.Apply(e));
+        Recover<IRegistryEvent>(Apply);
         Recover<SnapshotOffer>(offer => _state = (RegistryState)offer.Snapshot);
-        Recover<RecoveryCompleted>(_ => Persist(new LeadershipTaken(_state.Epoch + 1, template.Node, Now), e =>
-        {
-            _state = _state.Apply(e);
-            foreach (var definition in _state.Repositories.Values)
-                StartWriter(definition);
-        }));
+        Recover<RecoveryCompleted>(_ => TakeOver());
 
         Command<Enqueue>(m => Forward(m.Repository, m));
         Command<Settled>(m => Forward(m.Repository, m));
@@ -74,10 +65,12 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
             if (_creators.Remove(ready.Status.Repository, out var askers))
                 askers.ForEach(a => a.Tell(new CreatedRepository(ready.Status)));
         });
-        Command<RepositoryWriter.LeadershipLost>(lost =>
+        Command<RepositoryWriter.LeadershipLost>(lost => End($"the leader of epoch {lost.Epoch} ({lost.Node}) wrote to the journal of {lost.Repository}"));
+        Command<RepositoryWriter.CannotLead>(unfit =>
         {
-            _log.Error("The leader of epoch {0} (this node) found the leader of epoch {1} ({2}) in the journal of {3}: this leadership is over, the node leaves the cluster", _state.Epoch, lost.Epoch, lost.Node, lost.Repository);
-            CoordinatedShutdown.Get(Context.System).Run(LeadershipLostReason.Instance);
+            // Somebody else may have the key. Alone, this node at least leads the other repositories.
+            if (Akka.Cluster.Cluster.Get(Context.System).State.Members.Count(m => m.Status == Akka.Cluster.MemberStatus.Up) > 1)
+                End(unfit.Problem);
         });
         Command<GetLeaderStatus>(_ => Report(Sender));
     }
@@ -90,6 +83,50 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
     {
         base.OnPersistRejected(cause, @event, sequenceNr);
         Context.Stop(Self);
+    }
+
+    private void Apply(IRegistryEvent @event)
+    {
+        _state = _state.Apply(@event);
+        if (@event is LeadershipTaken taken)
+            _lastLeader = taken.Node;
+    }
+
+    // One tenure takes one epoch. Started again after a failed write it goes on under its own epoch, and never under a new one when
+    // another leader has taken over meanwhile: who leads is the singleton manager's decision.
+    private void TakeOver()
+    {
+        if (_tenure.Epoch is { } epoch && _state.Epoch >= epoch)
+        {
+            if (_state.Epoch == epoch && _lastLeader == _template.Node)
+                Lead();
+            else
+                End($"the leader of epoch {_state.Epoch} ({_lastLeader}) has taken over");
+            return;
+        }
+
+        _tenure.Epoch = _state.Epoch + 1;
+        Persist(new LeadershipTaken(_state.Epoch + 1, _template.Node, Now), e =>
+        {
+            Apply(e);
+            Lead();
+        });
+    }
+
+    private void Lead()
+    {
+        foreach (var definition in _state.Repositories.Values)
+            StartWriter(definition);
+    }
+
+    // The leadership ends here and now; the node leaves the cluster, so that the singleton manager makes another leader, and joins again.
+    private void End(string why)
+    {
+        _log.Error("The leadership of epoch {0} (this node) is over: {1}", _state.Epoch, why);
+        foreach (var writer in _writers.Values)
+            Context.Stop(writer);
+        _writers.Clear();
+        CoordinatedShutdown.Get(Context.System).Run(new LeadershipEnded(why));
     }
 
     private void Create(CreateRepository command)
@@ -117,7 +154,7 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
 
         Persist(new RepositoryRegistered(defined.Definition, Now), e =>
         {
-            _state = _state.Apply(e);
+            Apply(e);
             _creators[repository] = [defined.Asker];
             StartWriter(e.Definition);
             _mediator.Tell(new Publish(RegistryTopic, new RegistryChanged(LastSequenceNr)));

@@ -68,6 +68,9 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
     /// <summary>Told to the leader: another leader wrote to the journal.</summary>
     public sealed record LeadershipLost(RepositoryId Repository, ulong Epoch, string Node);
 
+    /// <summary>Told to the leader: this node lacks what it needs to write.</summary>
+    public sealed record CannotLead(RepositoryId Repository, string Problem);
+
     /// <summary>Topic of <see cref="HeadMoved"/>.</summary>
     public const string HeadTopic = "repository-heads";
 
@@ -262,6 +265,7 @@ internal sealed class RepositoryWriter : ReceivePersistentActor, IWithTimers
         if (local.Backend.KeyProblem() is { } keys)
         {
             StartAgain(keys);
+            _settings.Leader.Tell(new CannotLead(_definition.Repository, keys));
             return;
         }
 

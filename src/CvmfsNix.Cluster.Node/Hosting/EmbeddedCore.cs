@@ -31,9 +31,10 @@ public static class EmbeddedCore
             RemotingPort = options.Ports.Remoting.Port,
             PublicHost = options.Ports.Remoting.IsLoopback ? null : options.Ports.PublicHost,
             Seeds = options.Membership.Seeds,
+            Timing = options.Membership.Timing,
             Copies = options.Membership.Copies,
             Journal = options.Journal.ConnectionString is { } connection
-                ? new JournalOptions.PostgreSql(connection, options.Journal.Init)
+                ? new JournalOptions.PostgreSql(connection, options.Journal.Init, options.Journal.AllowUnsafe)
                 : new JournalOptions.Sqlite(Path.Combine(options.Folders.Data, JournalFile)),
         };
     }

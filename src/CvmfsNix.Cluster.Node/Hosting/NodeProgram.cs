@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Management;
 using CvmfsNix.Cluster.Node.Options;
@@ -74,9 +75,11 @@ public static class NodeProgram
         var core = app.Services.GetRequiredService<IPublishingCore>();
         var lifetime = app.Services.GetRequiredService<IHostApplicationLifetime>();
 
-        // An actor system that ends unasked was put out of its cluster; nothing here can join it again, a new process can.
+        // The core comes back to its cluster by itself; when it gives that up, only a new process can.
         _ = core.WhenTerminated.ContinueWith(_ => lifetime.StopApplication(), TaskScheduler.Default);
         await app.WaitForShutdownAsync();
+        if (core.WhenTerminated.IsFaulted)
+            await core.WhenTerminated;
         return Volatile.Read(ref asked) ? ExitCodes.Done : ExitCodes.LostCluster;
     }
 
@@ -90,7 +93,7 @@ public static class NodeProgram
     // What is wrong with the machine or the configuration, in a sentence; null for a defect of the program, which keeps its trace.
     private static string? StartProblem(Exception e) => e switch
     {
-        DataFolderException or InvalidDataException or PublishingException => e.Message,
+        DataFolderException or InvalidDataException or PublishingException or JournalException or StartRefusedException => e.Message,
         IOException or UnauthorizedAccessException => e.Message,
         SocketException => $"an address cannot be opened: {e.Message}",
         _ => null,

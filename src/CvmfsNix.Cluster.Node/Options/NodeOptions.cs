@@ -1,3 +1,4 @@
+using CvmfsNix.Cluster.Actors.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Node.Options;
@@ -18,7 +19,8 @@ public sealed record PortOptions(BindAddress Http, BindAddress Grpc, BindAddress
 /// <summary>The journal of events.</summary>
 /// <param name="ConnectionString">PostgreSQL; null for the SQLite file in the data folder. May hold a password: never logged.</param>
 /// <param name="Init">Create or upgrade the schema first.</param>
-public sealed record JournalChoice(string? ConnectionString, bool Init)
+/// <param name="AllowUnsafe">Only warn of settings that can lose an acknowledged publish.</param>
+public sealed record JournalChoice(string? ConnectionString, bool Init, bool AllowUnsafe = false)
 {
     /// <inheritdoc/>
     public override string ToString() => ConnectionString is null ? "sqlite" : "postgresql";
@@ -29,7 +31,8 @@ public sealed record JournalChoice(string? ConnectionString, bool Init)
 /// <param name="Seeds">Remoting addresses <c>host:port</c>; empty for a cluster of one.</param>
 /// <param name="Copies">Stores an object must be on before a builder is answered; at least 1.</param>
 /// <param name="Site">Datacenter of this node.</param>
-public sealed record MembershipOptions(IReadOnlyList<string> Roles, IReadOnlyList<string> Seeds, int Copies, string Site);
+/// <param name="Timing">How soon a silent node counts as lost.</param>
+public sealed record MembershipOptions(IReadOnlyList<string> Roles, IReadOnlyList<string> Seeds, int Copies, string Site, ClusterTiming Timing = ClusterTiming.Lan);
 
 /// <summary>Who may write.</summary>
 /// <param name="TokenFile">Tokens, one a line; null: nobody is asked for one.</param>

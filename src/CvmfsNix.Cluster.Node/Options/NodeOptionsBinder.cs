@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Globalization;
+using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -44,7 +45,7 @@ public sealed class NodeOptionsBinder
             Folders = new FolderOptions(data, Folder(NodeSwitches.Keys, Path.Combine(data, "keys"))),
             Ports = ports,
             Journal = journal,
-            Membership = new MembershipOptions(roles, seeds, Copies(seeds.Length), Site()),
+            Membership = new MembershipOptions(roles, seeds, Copies(seeds.Length), Site(), Timing()),
             Access = Access(ports),
             LogLevel = Level(),
         };
@@ -120,15 +121,15 @@ public sealed class NodeOptionsBinder
     private JournalChoice Journal(bool cluster)
     {
         bool init = Flag(NodeSwitches.JournalInit);
+        bool allowUnsafe = Flag(NodeSwitches.AllowUnsafeJournal);
         RawSetting? given = _settings[NodeSwitches.Journal];
         if (given is not { } setting || setting.Value == "sqlite")
         {
             if (cluster)
                 _mistakes.Add("--seed makes a cluster of several nodes, and these cannot share a SQLite journal; give --journal a PostgreSQL connection string.");
-            return new JournalChoice(null, init);
+            return new JournalChoice(null, init, allowUnsafe);
         }
 
-        _mistakes.Add($"{setting.Origin}: a PostgreSQL journal, and with it a cluster of several nodes, is not in this version.");
         try
         {
             var connection = new NpgsqlConnectionStringBuilder(setting.Value);
@@ -143,7 +144,7 @@ public sealed class NodeOptionsBinder
             _mistakes.Add($"{setting.Origin} is neither sqlite nor an Npgsql connection string, as in Host=db;Username=cvmfsnix;Database=cvmfsnix.");
         }
 
-        return new JournalChoice(setting.Value, init);
+        return new JournalChoice(setting.Value, init, allowUnsafe);
     }
 
     private string[] Seeds()
@@ -157,8 +158,8 @@ public sealed class NodeOptionsBinder
                 _mistakes.Add($"{setting.Origin}: \"{seed}\" is no remoting address HOST:PORT of a node.");
         }
 
-        if (seeds.Length > 0)
-            _mistakes.Add($"{setting.Origin}: a cluster of several nodes is not in this version; leave it out for a cluster of one.");
+        foreach (string twice in seeds.GroupBy(s => s, StringComparer.OrdinalIgnoreCase).Where(g => g.Count() > 1).Select(g => g.Key))
+            _mistakes.Add($"{setting.Origin} names {twice} more than once.");
         return seeds;
     }
 
@@ -185,6 +186,18 @@ public sealed class NodeOptionsBinder
         if (setting.Value.Length is < 1 or > 64 || !setting.Value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
             _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is no site name: 1 to 64 letters, digits, dots, dashes or underscores.");
         return setting.Value;
+    }
+
+    private ClusterTiming Timing()
+    {
+        switch (_settings[NodeSwitches.Timing]?.Value)
+        {
+            case null or "lan": return ClusterTiming.Lan;
+            case "wan": return ClusterTiming.Wan;
+            default:
+                _mistakes.Add($"{_settings[NodeSwitches.Timing]!.Value.Origin}: \"{_settings[NodeSwitches.Timing]!.Value.Value}\" is neither lan nor wan.");
+                return ClusterTiming.Lan;
+        }
     }
 
     private void Stratum1Settings(bool stratum1)

@@ -14,7 +14,9 @@ public static class NodeSwitches
     public static readonly NodeSwitch PublicHost = new("public-host", "NAME", null, "how others reach this node when it is bound to 0.0.0.0");
     public static readonly NodeSwitch Journal = new("journal", "sqlite|CONNECTION", "sqlite", "journal: sqlite, or an Npgsql connection string without password");
     public static readonly NodeSwitch JournalInit = new("journal-init", null, null, "create or upgrade the journal's schema first");
-    public static readonly NodeSwitch Seed = new("seed", "H:P,…", null, "remoting addresses of the cluster, the same list on every node; none: a cluster of one");
+    public static readonly NodeSwitch AllowUnsafeJournal = new("allow-unsafe-journal", null, null, "only warn of PostgreSQL settings that can lose acknowledged publishes");
+    public static readonly NodeSwitch Seed = new("seed", "H:P,…", null, "remoting addresses of the core nodes, or one name with all their addresses; none: a cluster of one");
+    public static readonly NodeSwitch Timing = new("timing", "lan|wan", "lan", "how soon a silent node counts as lost: lan within a datacenter, wan between sites 20 to 50 ms apart");
     public static readonly NodeSwitch Copies = new("copies", "W", "1 alone, 2 with --seed", "stores an object must be on before a builder is answered");
     public static readonly NodeSwitch Site = new("site", "NAME", "default", "datacenter of this node");
     public static readonly NodeSwitch Core = new("core", "URL,…", null, "stratum1: core nodes to mirror from");
@@ -30,7 +32,8 @@ public static class NodeSwitches
     /// <summary>All of them.</summary>
     public static readonly IReadOnlyList<NodeSwitch> All =
     [
-        Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, Seed, Copies, Site,
+        Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, AllowUnsafeJournal,
+        Seed, Timing, Copies, Site,
         Core, ReplicaId, Repo, Sibling, Follow, Pubkey, TokenFile, Insecure, LogLevel,
     ];
 

@@ -1,5 +1,4 @@
 using Xunit;
-using Akka.Actor;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Model.Ids;
@@ -21,8 +20,6 @@ internal sealed class TestNode : IAsyncDisposable
     public FakeStores Stores { get; } = new();
 
     public IPublishingCore Core => _host!.Services.GetRequiredService<IPublishingCore>();
-
-    public ActorSystem System => _host!.Services.GetRequiredService<ActorSystem>();
 
     public string JournalFile => Path.Combine(_folder, "journal.db");
 
@@ -79,7 +76,7 @@ internal sealed class TestNode : IAsyncDisposable
     public static SealTransaction Seal(string content, TransactionId? id = null, string builder = "b") =>
         new(Fqrn, id ?? TransactionId.Create(DateTimeOffset.UtcNow), Digest(content), content, 1, 1, builder);
 
-    public static RequestDigest Digest(string content) => new(global::System.Security.Cryptography.SHA256.HashData(global::System.Text.Encoding.UTF8.GetBytes(content)));
+    public static RequestDigest Digest(string content) => new(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(content)));
 
     public IReadOnlyList<string> Rows(string sql)
     {

@@ -1,4 +1,5 @@
 using System.Collections;
+using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Tests.Node.Hosting;
 using Microsoft.Extensions.Logging;
@@ -79,6 +80,8 @@ public sealed class NodeOptionsBinderTests
     [InlineData("does not exist", "--config", "/nonexistent/node.json")]
     [InlineData("cannot share a SQLite journal", "--seed", "127.0.0.1:8111")]
     [InlineData("no remoting address", "--seed", "127.0.0.1", "--journal", "Host=h")]
+    [InlineData("more than once", "--seed", "a:1,b:1,a:1", "--journal", "Host=h")]
+    [InlineData("neither lan nor wan", "--timing", "fast")]
     [InlineData("neither sqlite", "--journal", "mysql")]
     [InlineData("with a Host", "--journal", "Database=x")]
     [InlineData("holds a password", "--journal", "Host=h;Password=secret")]
@@ -105,16 +108,30 @@ public sealed class NodeOptionsBinderTests
     {
         Assert.DoesNotContain(Mistakes(["--journal", "Host=h;Password=hunter22"]), m => m.Contains("hunter22"));
         Assert.DoesNotContain(Mistakes(["--journal", "Hots=h;Password=hunter22"]), m => m.Contains("hunter22"));
-        Assert.DoesNotContain(Mistakes([], new Hashtable { ["CVMFSNIX__JOURNAL"] = "Host=h;Password=hunter22" }), m => m.Contains("hunter22") || m.Contains("holds a password"));
+        Assert.DoesNotContain(Mistakes([], new Hashtable { ["CVMFSNIX__JOURNAL"] = "Hots=h;Password=hunter22" }), m => m.Contains("hunter22") || m.Contains("holds a password"));
     }
 
     [Fact]
-    public void What_a_cluster_of_several_nodes_needs_is_refused_by_name_in_this_version()
+    public void Several_nodes_share_a_database_and_keep_two_copies_unless_told_otherwise()
     {
-        IReadOnlyList<string> mistakes = Mistakes(["--journal", "Host=127.0.0.1;Database=d", "--seed", "127.0.0.1:8111,127.0.0.1:8112", "--journal-init", "--copies", "3"]);
+        string[] cluster = ["--journal", "Host=127.0.0.1;Database=d", "--seed", "127.0.0.1:8111, node-2:8112", "--journal-init"];
 
-        Assert.Equal(2, mistakes.Count);
-        Assert.All(mistakes, m => Assert.Contains("not in this version", m));
+        NodeOptions options = Bound(cluster);
+        Assert.Equal(["127.0.0.1:8111", "node-2:8112"], options.Membership.Seeds);
+        Assert.Equal((2, ClusterTiming.Lan), (options.Membership.Copies, options.Membership.Timing));
+        Assert.Equal(("Host=127.0.0.1;Database=d", true, false), (options.Journal.ConnectionString, options.Journal.Init, options.Journal.AllowUnsafe));
+
+        options = Bound([.. cluster, "--copies", "3", "--timing", "wan", "--allow-unsafe-journal"]);
+        Assert.Equal((3, ClusterTiming.Wan, true), (options.Membership.Copies, options.Membership.Timing, options.Journal.AllowUnsafe));
+    }
+
+    [Fact]
+    public void A_journal_with_its_password_comes_by_the_environment()
+    {
+        NodeOptions options = Bound([], new Hashtable { ["CVMFSNIX__JOURNAL"] = "Host=db;Username=u;Password=hunter22;Database=d" });
+
+        Assert.Contains("hunter22", options.Journal.ConnectionString);
+        Assert.DoesNotContain("hunter22", options.ToString());
     }
 
     [Fact]
