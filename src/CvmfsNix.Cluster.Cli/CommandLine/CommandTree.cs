@@ -6,6 +6,7 @@ using CvmfsNix.Cluster.Cli.Publishing;
 using CvmfsNix.Cluster.Cli.Reading;
 using CvmfsNix.Cluster.Cli.Repositories;
 using CvmfsNix.Cluster.Cli.Transactions;
+using CvmfsNix.Cluster.Cli.Verifying;
 
 namespace CvmfsNix.Cluster.Cli.CommandLine;
 
@@ -23,6 +24,7 @@ internal static class CommandTree
             ListCommand.Build(context),
             CatCommand.Build(context),
             GetCommand.Build(context),
+            VerifyCommand.Build(context),
             KeyCommands.Build(context),
             HealthcheckCommand.Build(context),
             DevelopmentCommands.Build(context),

@@ -129,6 +129,22 @@ internal sealed record CreatedKeyJson(string Repository, string Directory, strin
 
 internal sealed record GetJson(string Path, string Destination, long Files, long Bytes);
 
+internal sealed record FindingJson(string Rule, string? Path, string? Catalog, string? Object, string Message);
+
+internal sealed record VerifyJson(
+    string Repository,
+    ulong Revision,
+    string RootHash,
+    long Catalogs,
+    long Entries,
+    long Objects,
+    long Bytes,
+    long DurationMs,
+    IReadOnlyList<FindingJson> Findings,
+    long FindingsLeftOut,
+    long NarPathsChecked,
+    long NarPathsUnknown);
+
 internal sealed record HealthJson(bool Healthy, string Node, string? Leader, string Reason);
 
 internal sealed record ClosureJson(string StoreRoot, string Registration, string Path, IReadOnlyList<string> Paths);
@@ -159,6 +175,7 @@ internal sealed record BatchLineJson
 [JsonSerializable(typeof(KeyJson))]
 [JsonSerializable(typeof(CreatedKeyJson))]
 [JsonSerializable(typeof(GetJson))]
+[JsonSerializable(typeof(VerifyJson))]
 [JsonSerializable(typeof(HealthJson))]
 [JsonSerializable(typeof(ClosureJson))]
 [JsonSerializable(typeof(NarHashJson))]

@@ -92,7 +92,12 @@ internal sealed class RepositoryAccess
         _ => null,
     };
 
-    private static IRepositorySource OpenSource(string location, double? timeoutSeconds)
+    /// <summary>What a URL or a folder leads to.</summary>
+    /// <param name="location">The text of the command line.</param>
+    /// <param name="timeoutSeconds">Longest wait for an answer, or null for the usual one.</param>
+    /// <param name="argument">Where the text was given, for the message.</param>
+    /// <exception cref="CliException">It is neither.</exception>
+    public static IRepositorySource OpenSource(string location, double? timeoutSeconds, string argument = "--url")
     {
         if (Uri.TryCreate(location, UriKind.Absolute, out Uri? uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps))
         {
@@ -106,7 +111,7 @@ internal sealed class RepositoryAccess
         string folder = uri is { IsFile: true } ? uri.LocalPath : location;
         return Directory.Exists(folder)
             ? new DirectorySource(folder)
-            : throw CliException.Usage("--url is neither an http(s) URL nor a folder.", location, "give http://HOST:PORT/cvmfs/FQRN or the path of a repository folder");
+            : throw CliException.Usage($"{argument} is neither an http(s) URL nor a folder.", location, "give http://HOST:PORT/cvmfs/FQRN or the path of a repository folder");
     }
 
     private async Task<(string Location, string Key, string? Name)> LocateAsync(
@@ -133,8 +138,8 @@ internal sealed class RepositoryAccess
         }
     }
 
-    // A key may sign several repositories; a URL that names one must lead to that one.
-    private static string? NameIn(string url)
+    /// <summary>The name a URL or folder ends in, or null: a key may sign several repositories, and a URL that names one must lead to that one.</summary>
+    public static string? NameIn(string url)
     {
         string[] parts = url.TrimEnd('/').Split('/');
         return parts.Length >= 2 && parts[^2] == "cvmfs" && RepositoryName.IsValid(parts[^1]) ? parts[^1] : null;

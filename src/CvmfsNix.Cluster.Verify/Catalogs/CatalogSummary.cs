@@ -27,6 +27,9 @@ public sealed record CatalogSummary
     /// <summary>True when the root row's link count is not what its sub-directories make it, which was reported.</summary>
     public bool RootLinkCountIsWrong { get; init; }
 
+    /// <summary>True when something was reported about the root row itself; comparing it with the parent's row would say it again.</summary>
+    public bool RootRowIsReported { get; init; }
+
     /// <summary>The stored <c>self_</c> counters, or null where they are not all there.</summary>
     public CounterSet? Self { get; init; }
 
@@ -44,4 +47,9 @@ public sealed record CatalogSummary
 }
 
 /// <summary>A nested catalog and its transition row in the parent.</summary>
-public sealed record NestedReference(RepositoryPath Path, ObjectHash Hash, long Size, TransitionRow Row);
+/// <param name="Path">Where it is mounted.</param>
+/// <param name="Hash">Its object.</param>
+/// <param name="Size">Inflated bytes as registered; 0 says nothing.</param>
+/// <param name="Row">The parent's row.</param>
+/// <param name="RowIsReported">True when something was reported about that row itself.</param>
+public sealed record NestedReference(RepositoryPath Path, ObjectHash Hash, long Size, TransitionRow Row, bool RowIsReported);
