@@ -61,9 +61,13 @@ internal sealed class CatalogTable
         var key = directory.Key;
         using var statement = _database.Rent(_list);
         statement.Integer(1, key.High).Integer(2, key.Low);
+        RepositoryPath? last = null;
         while (statement.Step())
         {
             var path = Child(directory, statement.Bytes(9));
+            // Damaged pages can show one row any number of times, and each directory again with all that is in it.
+            if (path <= last) throw _database.Fault($"the rows of {directory} are not in the order of their names: {path} does not come after {last}");
+            last = path;
             yield return Entry(statement, path, path.Key);
         }
     }
@@ -100,7 +104,13 @@ internal sealed class CatalogTable
     {
         var found = new List<NestedCatalog>();
         using var statement = _database.Rent(_nested + "ORDER BY path");
-        while (statement.Step()) found.Add(NestedOf(statement));
+        while (statement.Step())
+        {
+            var nested = NestedOf(statement);
+            if (found.Count > 0 && nested.Path <= found[^1].Path) throw _database.Fault($"the nested catalog at {nested.Path} does not come after {found[^1].Path}");
+            found.Add(nested);
+        }
+
         return found;
     }
 
@@ -174,7 +184,8 @@ internal sealed class CatalogTable
 
     private long Count(string table)
     {
-        using var statement = _database.Rent("SELECT count(*) FROM " + table);
+        // Not count(*), which walks the whole table in one step that cannot be bounded.
+        using var statement = _database.Rent("SELECT coalesce(sum(1), 0) FROM " + table);
         statement.Step();
         return statement.Integer(0);
     }

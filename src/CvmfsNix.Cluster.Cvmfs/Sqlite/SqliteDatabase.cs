@@ -12,12 +12,27 @@ namespace CvmfsNix.Cluster.Cvmfs.Sqlite;
 internal sealed class SqliteDatabase : IDisposable
 {
     private const int HeaderBytes = 100;
+
+    // Of one value or row in a file that is only read: an encoded list of attributes has at most 130 kB, and nothing else is near that.
+    private const int ReadValueBytesMax = 1 << 20;
+
+    // A row takes some fifty bytes and as many steps of SQLite's machine, twice that when it is sorted.
+    private const long StepsPerByte = 20;
+    private const long StepsMin = 1_000_000;
+    private const int StepsBetweenLooks = 1000;
+
     private static readonly object InitLock = new();
+
+    // Counted per thread, as the callback runs on the thread that asked; every call into SQLite sets it first.
+    [ThreadStatic]
+    private static long stepsLeft;
+
     private static bool initialised;
 
     private readonly sqlite3 _handle;
     private readonly Func<string, Exception> _fault;
     private readonly ConcurrentDictionary<string, ConcurrentBag<SqliteStatement>> _idle = new(StringComparer.Ordinal);
+    private long _stepsMax = long.MaxValue;
     private int _disposed;
 
     private SqliteDatabase(sqlite3 handle, Func<string, Exception> fault)
@@ -42,6 +57,7 @@ internal sealed class SqliteDatabase : IDisposable
         {
             var uri = "file:" + Uri.EscapeDataString(Path.GetFullPath(file)).Replace("%2F", "/", StringComparison.Ordinal) + "?immutable=1";
             database = Open(uri, raw.SQLITE_OPEN_READONLY | raw.SQLITE_OPEN_URI | raw.SQLITE_OPEN_FULLMUTEX, fault);
+            database.Bound(new FileInfo(file).Length);
         }
         else
         {
@@ -52,9 +68,12 @@ internal sealed class SqliteDatabase : IDisposable
         {
             // Foreign files must not run anything of their own.
             database.Execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;");
-            using var odd = database.Prepare("SELECT count(*) FROM sqlite_master WHERE type NOT IN ('table','index') OR sql LIKE 'create virtual%'");
-            odd.Step();
-            if (odd.Integer(0) != 0) throw fault("it holds views, triggers or virtual tables");
+            if (database.Any("SELECT 1 FROM sqlite_master WHERE type NOT IN ('table','index')") || database.Any("SELECT 1 FROM pragma_table_list WHERE schema='main' AND type<>'table'"))
+            {
+                throw fault("it holds views, triggers or virtual tables");
+            }
+
+            if (database.Any("SELECT 1 FROM pragma_table_list AS t, pragma_table_xinfo(t.name) AS c WHERE t.schema='main' AND c.hidden<>0")) throw fault("it holds computed columns");
             return database;
         }
         catch
@@ -67,6 +86,7 @@ internal sealed class SqliteDatabase : IDisposable
     /// <summary>Runs statements without results.</summary>
     public void Execute(string sql)
     {
+        stepsLeft = _stepsMax;
         var code = raw.sqlite3_exec(_handle, sql);
         if (code != raw.SQLITE_OK) throw Fail(code);
     }
@@ -75,6 +95,7 @@ internal sealed class SqliteDatabase : IDisposable
     public SqliteStatement Prepare(string sql)
     {
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        stepsLeft = _stepsMax;
         var code = raw.sqlite3_prepare_v2(_handle, sql, out var statement);
         return code == raw.SQLITE_OK ? new SqliteStatement(this, statement, null) : throw Fail(code);
     }
@@ -85,6 +106,7 @@ internal sealed class SqliteDatabase : IDisposable
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
         var idle = _idle.GetOrAdd(sql, _ => []);
         if (idle.TryTake(out var known)) return known;
+        stepsLeft = _stepsMax;
         var code = raw.sqlite3_prepare_v2(_handle, sql, out var statement);
         return code == raw.SQLITE_OK ? new SqliteStatement(this, statement, idle) : throw Fail(code);
     }
@@ -104,6 +126,18 @@ internal sealed class SqliteDatabase : IDisposable
         using var statement = Prepare($"SELECT lower(name) FROM pragma_table_info('{table}')");
         while (statement.Step()) columns.Add(statement.String(0));
         return columns;
+    }
+
+    /// <summary>Steps that one run of a statement may take. Pages of a foreign file may lead to one another in ways that never end.</summary>
+    public long StepsMax => _stepsMax;
+
+    /// <summary>Runs a statement to its next row and counts down what it may still take.</summary>
+    public static int Step(sqlite3_stmt statement, ref long left)
+    {
+        stepsLeft = left;
+        var code = raw.sqlite3_step(statement);
+        left = stepsLeft;
+        return code;
     }
 
     /// <summary>Rows changed by the last statement.</summary>
@@ -153,6 +187,7 @@ internal sealed class SqliteDatabase : IDisposable
         {
             raw.SQLITE_IOERR or raw.SQLITE_FULL or raw.SQLITE_CANTOPEN or raw.SQLITE_NOMEM or raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_READONLY =>
                 new IOException($"SQLite cannot go on: {text} (code {code})."),
+            raw.SQLITE_INTERRUPT => _fault("reading it takes more steps than a file of its size can need"),
             _ => _fault($"SQLite says: {text} (code {code})"),
         };
     }
@@ -178,6 +213,19 @@ internal sealed class SqliteDatabase : IDisposable
         if (Volatile.Read(ref _disposed) != 0) return false;
         idle.Add(statement);
         return true;
+    }
+
+    private void Bound(long fileBytes)
+    {
+        _ = raw.sqlite3_limit(_handle, raw.SQLITE_LIMIT_LENGTH, ReadValueBytesMax);
+        _stepsMax = StepsMin + (fileBytes * StepsPerByte);
+        raw.sqlite3_progress_handler(_handle, StepsBetweenLooks, _ => (stepsLeft -= StepsBetweenLooks) < 0 ? 1 : 0, null);
+    }
+
+    private bool Any(string sql)
+    {
+        using var statement = Prepare(sql);
+        return statement.Step();
     }
 
     private static SqliteDatabase Open(string name, int flags, Func<string, Exception> fault)

@@ -7,6 +7,8 @@ namespace CvmfsNix.Cluster.Cvmfs.Sqlite;
 /// <summary>A compiled statement. Parameters count from 1, columns from 0. Spans of columns are good until the next step.</summary>
 internal sealed class SqliteStatement(SqliteDatabase database, sqlite3_stmt handle, ConcurrentBag<SqliteStatement>? pool) : IDisposable
 {
+    private long _stepsLeft = database.StepsMax;
+
     public SqliteStatement Integer(int parameter, long value)
     {
         Check(raw.sqlite3_bind_int64(handle, parameter, value));
@@ -38,7 +40,7 @@ internal sealed class SqliteStatement(SqliteDatabase database, sqlite3_stmt hand
     /// <summary>True while there is a row.</summary>
     public bool Step()
     {
-        var code = raw.sqlite3_step(handle);
+        var code = SqliteDatabase.Step(handle, ref _stepsLeft);
         return code switch
         {
             raw.SQLITE_ROW => true,
@@ -55,6 +57,7 @@ internal sealed class SqliteStatement(SqliteDatabase database, sqlite3_stmt hand
         }
 
         _ = raw.sqlite3_reset(handle);
+        _stepsLeft = database.StepsMax;
     }
 
     public bool IsNull(int column) => raw.sqlite3_column_type(handle, column) == raw.SQLITE_NULL;
@@ -79,6 +82,7 @@ internal sealed class SqliteStatement(SqliteDatabase database, sqlite3_stmt hand
         // A failed step was reported when it happened; reset repeats its code.
         _ = raw.sqlite3_reset(handle);
         _ = raw.sqlite3_clear_bindings(handle);
+        _stepsLeft = database.StepsMax;
         if (!database.TakeBack(this, pool)) Close();
     }
 
