@@ -139,6 +139,8 @@ public sealed class PublishingGateway(
         if (request.Sha256.Count > ContentsPerQuestionMax)
             throw Requests.Invalid("contents", $"{request.Sha256.Count} contents are asked for at once; at most {ContentsPerQuestionMax} are answered.");
         await using SessionUse use = sessions.Get(Requests.Repository(request.Repository), Requests.Transaction(request.Transaction));
+        if (use.Session.Bundle is not null)
+            throw new NodeException(GatewaySessions.NotOpen(use.Session.Id));
         ContentDigest[] digests = [.. request.Sha256.Select(d => Requests.Digest(d.Span))];
         return use.Session.Staging.FindContent(digests);
     }
@@ -221,6 +223,8 @@ public sealed class PublishingGateway(
                 log.LogInformation(
                     "Transaction {Transaction} of {Repository}: sealed with {Paths} verified paths, {Objects} objects of {Bytes} bytes received",
                     session.Id, session.Repository, session.Bundle.Paths, session.Staging.ObjectsReceived, session.Staging.BytesStored);
+                // The bundle is all that is needed from here on. Commits are waited for, and what is staged takes memory.
+                await session.Staging.DisposeAsync();
             }
 
             DurableBundle bundle = session.Bundle;

@@ -23,7 +23,7 @@ public sealed record Rejection(string Code, string What, string Message, string 
 
 /// <summary>The decision on one member.</summary>
 /// <param name="Rejection">Null when it is taken.</param>
-/// <param name="New">Paths to be added from this member; empty when it is rejected.</param>
+/// <param name="New">Paths to be added from this member, in the member's order; empty when it is rejected.</param>
 /// <param name="Present">Paths that are there, or come from an earlier member, with the same content.</param>
 /// <param name="ContentKept">Paths that are there, or come from an earlier member, with other content.</param>
 public sealed record MemberPlan(Rejection? Rejection, IReadOnlyList<StorePathName> New, int Present, IReadOnlyList<StorePathName> ContentKept);
@@ -50,22 +50,78 @@ public static class BatchPlanner
         return round.Decide();
     }
 
-    private sealed class Round(IReadOnlyList<PlannedMember> members, Func<StorePathName, NarHash?> committed)
+    /// <summary>
+    /// Works on numbers: each name that a member brings has one, and what is known of it lies in arrays. A batch may bring very many paths,
+    /// and a dictionary of names for each question would cost several times what the paths themselves do.
+    /// </summary>
+    private sealed class Round
     {
-        private readonly Dictionary<StorePathName, NarHash?> _known = [];
-        private readonly Rejection?[] _rejections = new Rejection?[members.Count];
+        private const int Nobody = -1;
+
+        private readonly IReadOnlyList<PlannedMember> _members;
+        private readonly Func<StorePathName, NarHash?> _committed;
+        private readonly Dictionary<StorePathName, int> _numbers;
+
+        // Per member, the number of each of its paths.
+        private readonly int[][] _paths;
+
+        // Per number: committed with some content; members that bring it and are not rejected; the member it is taken from, with its path.
+        private readonly bool[] _isCommitted;
+        private readonly int[] _suppliers;
+        private readonly int[] _takenFrom;
+        private readonly PlannedPath?[] _taken;
+
+        // Few as a rule: builders leave out what is there.
+        private readonly Dictionary<int, NarHash> _committedHashes = [];
+        private readonly Dictionary<StorePathName, bool> _others = [];
+
+        private readonly Rejection?[] _rejections;
 
         // The member that a rejection for a conflict within the batch gives way to.
-        private readonly int?[] _lostTo = new int?[members.Count];
+        private readonly int?[] _lostTo;
 
         // Rejected whatever becomes of the others.
-        private readonly bool[] _final = new bool[members.Count];
+        private readonly bool[] _final;
+
+        public Round(IReadOnlyList<PlannedMember> members, Func<StorePathName, NarHash?> committed)
+        {
+            (_members, _committed) = (members, committed);
+            _rejections = new Rejection?[members.Count];
+            _lostTo = new int?[members.Count];
+            _final = new bool[members.Count];
+            _numbers = new Dictionary<StorePathName, int>(members.Sum(m => m.Paths.Count));
+            _paths = new int[members.Count][];
+            for (int i = 0; i < members.Count; i++)
+            {
+                _paths[i] = new int[members[i].Paths.Count];
+                for (int p = 0; p < _paths[i].Length; p++)
+                {
+                    StorePathName name = members[i].Paths[p].Path;
+                    if (!_numbers.TryGetValue(name, out int number))
+                        _numbers.Add(name, number = _numbers.Count);
+                    _paths[i][p] = number;
+                }
+            }
+
+            _isCommitted = new bool[_numbers.Count];
+            _suppliers = new int[_numbers.Count];
+            _takenFrom = new int[_numbers.Count];
+            _taken = new PlannedPath?[_numbers.Count];
+            foreach ((StorePathName name, int number) in _numbers)
+            {
+                if (committed(name) is { } hash)
+                {
+                    _isCommitted[number] = true;
+                    _committedHashes.Add(number, hash);
+                }
+            }
+        }
 
         public MemberPlan[] Decide()
         {
-            for (int i = 0; i < members.Count; i++)
+            for (int i = 0; i < _members.Count; i++)
             {
-                _rejections[i] = ConflictWithCommitted(members[i]);
+                _rejections[i] = ConflictWithCommitted(i);
                 _final[i] = _rejections[i] is not null;
             }
 
@@ -80,18 +136,12 @@ public static class BatchPlanner
             return Assign();
         }
 
-        private NarHash? Committed(StorePathName path)
+        private Rejection? ConflictWithCommitted(int member)
         {
-            if (!_known.TryGetValue(path, out NarHash? hash))
-                _known[path] = hash = committed(path);
-            return hash;
-        }
-
-        private Rejection? ConflictWithCommitted(PlannedMember member)
-        {
-            foreach (PlannedPath path in member.Paths)
+            for (int p = 0; p < _paths[member].Length; p++)
             {
-                if (Committed(path.Path) is { } there && there != path.NarHash && Insists(member, path))
+                PlannedPath path = _members[member].Paths[p];
+                if (_committedHashes.TryGetValue(_paths[member][p], out NarHash there) && there != path.NarHash && Insists(_members[member], path))
                     return Conflict(path, there, "is committed");
             }
 
@@ -103,13 +153,13 @@ public static class BatchPlanner
         // Removes members until what remains is closed: each removal can leave others without a path they need.
         private void RejectUnclosed()
         {
-            var suppliers = new Dictionary<StorePathName, int>();
-            for (int i = 0; i < members.Count; i++)
+            Array.Clear(_suppliers);
+            for (int i = 0; i < _members.Count; i++)
             {
                 if (_rejections[i] is null)
                 {
-                    foreach (PlannedPath path in members[i].Paths)
-                        suppliers[path.Path] = suppliers.GetValueOrDefault(path.Path) + 1;
+                    foreach (int number in _paths[i])
+                        _suppliers[number]++;
                 }
             }
 
@@ -117,21 +167,21 @@ public static class BatchPlanner
             do
             {
                 removed = false;
-                for (int i = 0; i < members.Count; i++)
+                for (int i = 0; i < _members.Count; i++)
                 {
-                    if (_rejections[i] is not null || Missing(members[i], suppliers) is not { } missing)
+                    if (_rejections[i] is not null || Missing(_members[i]) is not { } missing)
                         continue;
                     _rejections[i] = missing;
                     _lostTo[i] = null;
-                    foreach (PlannedPath path in members[i].Paths)
-                        suppliers[path.Path]--;
+                    foreach (int number in _paths[i])
+                        _suppliers[number]--;
                     removed = true;
                 }
             }
             while (removed);
         }
 
-        private Rejection? Missing(PlannedMember member, Dictionary<StorePathName, int> suppliers)
+        private Rejection? Missing(PlannedMember member)
         {
             foreach (PlannedPath path in member.Paths)
             {
@@ -143,26 +193,42 @@ public static class BatchPlanner
             }
 
             return member.ProfileTarget is { } target && !IsThere(target) ? MissingReference(target, $"The profile is to lead to {target}") : null;
+        }
 
-            bool IsThere(StorePathName path) => suppliers.GetValueOrDefault(path) > 0 || Committed(path) is not null;
+        private bool IsThere(StorePathName path)
+        {
+            if (_numbers.TryGetValue(path, out int number))
+                return _suppliers[number] > 0 || _isCommitted[number];
+            if (!_others.TryGetValue(path, out bool there))
+                _others.Add(path, there = _committed(path) is not null);
+            return there;
         }
 
         // One at a time: with each that falls, others may lose what they need, and then nobody conflicts with those.
         private bool RejectFirstConflict()
         {
-            var taken = new Dictionary<StorePathName, (PlannedPath Path, int Member)>();
-            for (int i = 0; i < members.Count; i++)
+            Array.Fill(_takenFrom, Nobody);
+            for (int i = 0; i < _members.Count; i++)
             {
                 if (_rejections[i] is not null)
                     continue;
-                foreach (PlannedPath path in members[i].Paths)
+                for (int p = 0; p < _paths[i].Length; p++)
                 {
-                    if (Committed(path.Path) is not null || taken.TryAdd(path.Path, (path, i)))
+                    int number = _paths[i][p];
+                    PlannedPath path = _members[i].Paths[p];
+                    if (_isCommitted[number])
                         continue;
-                    (PlannedPath first, int owner) = taken[path.Path];
-                    if (first.NarHash == path.NarHash || !Insists(members[i], path))
+                    if (_takenFrom[number] == Nobody)
+                    {
+                        (_takenFrom[number], _taken[number]) = (i, path);
                         continue;
-                    _rejections[i] = Conflict(path, first.NarHash, $"comes with transaction {members[owner].Transaction}");
+                    }
+
+                    NarHash first = _taken[number]!.NarHash;
+                    if (first == path.NarHash || !Insists(_members[i], path))
+                        continue;
+                    int owner = _takenFrom[number];
+                    _rejections[i] = Conflict(path, first, $"comes with transaction {_members[owner].Transaction}");
                     _lostTo[i] = owner;
                     return true;
                 }
@@ -176,13 +242,13 @@ public static class BatchPlanner
         private bool SomeoneLostToARejected()
         {
             bool found = false;
-            for (int i = 0; i < members.Count; i++)
+            for (int i = 0; i < _members.Count; i++)
             {
                 if (_lostTo[i] is { } winner && _rejections[winner] is not null && _lostTo[winner] is null)
                     found = _final[winner] = true;
             }
 
-            for (int i = 0; found && i < members.Count; i++)
+            for (int i = 0; found && i < _members.Count; i++)
             {
                 if (_final[i])
                     continue;
@@ -195,31 +261,30 @@ public static class BatchPlanner
 
         private MemberPlan[] Assign()
         {
-            var added = new Dictionary<StorePathName, NarHash>();
-            var plans = new MemberPlan[members.Count];
-            for (int i = 0; i < members.Count; i++)
+            Array.Clear(_taken);
+            var plans = new MemberPlan[_members.Count];
+            for (int i = 0; i < _members.Count; i++)
             {
                 var fresh = new List<StorePathName>();
                 var kept = new List<StorePathName>();
                 int present = 0;
-                if (_rejections[i] is null)
+                for (int p = 0; _rejections[i] is null && p < _paths[i].Length; p++)
                 {
-                    foreach (PlannedPath path in members[i].Paths)
+                    int number = _paths[i][p];
+                    PlannedPath path = _members[i].Paths[p];
+                    NarHash? there = _isCommitted[number] ? _committedHashes[number] : _taken[number]?.NarHash;
+                    if (there is null)
                     {
-                        NarHash? there = Committed(path.Path) ?? (added.TryGetValue(path.Path, out NarHash first) ? first : null);
-                        if (there is null)
-                        {
-                            added.Add(path.Path, path.NarHash);
-                            fresh.Add(path.Path);
-                        }
-                        else if (there == path.NarHash)
-                        {
-                            present++;
-                        }
-                        else
-                        {
-                            kept.Add(path.Path);
-                        }
+                        _taken[number] = path;
+                        fresh.Add(path.Path);
+                    }
+                    else if (there == path.NarHash)
+                    {
+                        present++;
+                    }
+                    else
+                    {
+                        kept.Add(path.Path);
                     }
                 }
 

@@ -1,3 +1,4 @@
+using System.Collections;
 using CvmfsNix.Cluster.Nix.PathInfos;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Blobs;
@@ -11,13 +12,12 @@ namespace CvmfsNix.Cluster.Store.Commit;
 /// <summary>The bundles of a batch, read twice: once for the plan, once, merged by path, for the catalogs.</summary>
 internal sealed class Bundles(RepositoryFormat format, BlobFolder blobs, IReadOnlyList<CommitMember> batch)
 {
-    // References repeat the same few names over and over; one string each keeps a plan of many thousand paths small.
-    private readonly Dictionary<StorePathName, StorePathName> _names = [];
-
     /// <summary>Header and plan input of each member, or why it cannot be taken.</summary>
     public IReadOnlyList<(BundleHeader Header, PlannedMember? Member, Rejection? Rejection)> ReadForPlan(CancellationToken cancellationToken)
     {
         RequireAll();
+        // References repeat the same few names over and over; one string each keeps a plan of many thousand paths small.
+        var names = new Dictionary<StorePathName, StorePathName>();
         var read = new List<(BundleHeader, PlannedMember?, Rejection?)>(batch.Count);
         foreach (CommitMember member in batch)
         {
@@ -33,34 +33,44 @@ internal sealed class Bundles(RepositoryFormat format, BlobFolder blobs, IReadOn
             foreach (PathRecord record in bundle.Paths())
             {
                 PathInfo info = record.Info;
-                paths.Add(new PlannedPath(Intern(info.Path), info.NarHash, [.. info.References.Select(Intern)], info.ContentAddress is not null));
+                paths.Add(new PlannedPath(Intern(info.Path), info.NarHash, info.References.Count == 0 ? [] : info.References.Select(Intern).ToArray(), info.ContentAddress is not null));
             }
 
             read.Add((bundle.Header, new PlannedMember(member.Transaction, bundle.Header.Conflict, bundle.Header.ProfileTarget, paths), null));
         }
 
         return read;
+
+        StorePathName Intern(StorePathName name)
+        {
+            if (names.TryGetValue(name, out StorePathName known))
+                return known;
+            names.Add(name, name);
+            return name;
+        }
     }
 
-    /// <summary>The records of the paths that <paramref name="suppliers"/> names, ascending by path, with the member each comes from.</summary>
-    public IEnumerable<(int Member, PathRecord Record)> Merge(IReadOnlyDictionary<StorePathName, int> suppliers)
+    /// <summary>The records of the chosen paths, ascending by path, with the member each comes from.</summary>
+    /// <param name="chosen">Per member, which of its paths, by their place in its bundle; no path of two members. Bits and not names: a batch may bring very many.</param>
+    public IEnumerable<(int Member, PathRecord Record)> Merge(IReadOnlyList<BitArray> chosen)
     {
-        var open = new PriorityQueue<(int Member, IEnumerator<PathRecord> Paths), StorePathName>();
+        var open = new PriorityQueue<(int Member, int Place, IEnumerator<PathRecord> Paths), StorePathName>();
         var readers = new List<BundleReader>();
         try
         {
-            foreach (int member in suppliers.Values.Distinct().Order())
+            for (int member = 0; member < chosen.Count; member++)
             {
+                if (!chosen[member].HasAnySet())
+                    continue;
                 BundleReader reader = Open(batch[member]);
                 readers.Add(reader);
-                Advance(member, reader.Paths().GetEnumerator());
+                Advance(member, 0, reader.Paths().GetEnumerator());
             }
 
-            while (open.TryDequeue(out (int Member, IEnumerator<PathRecord> Paths) next, out _))
+            while (open.TryDequeue(out (int Member, int Place, IEnumerator<PathRecord> Paths) next, out _))
             {
-                if (suppliers.TryGetValue(next.Paths.Current.Info.Path, out int supplier) && supplier == next.Member)
-                    yield return (next.Member, next.Paths.Current);
-                Advance(next.Member, next.Paths);
+                yield return (next.Member, next.Paths.Current);
+                Advance(next.Member, next.Place + 1, next.Paths);
             }
         }
         finally
@@ -69,10 +79,16 @@ internal sealed class Bundles(RepositoryFormat format, BlobFolder blobs, IReadOn
                 reader.Dispose();
         }
 
-        void Advance(int member, IEnumerator<PathRecord> paths)
+        void Advance(int member, int place, IEnumerator<PathRecord> paths)
         {
-            if (paths.MoveNext())
-                open.Enqueue((member, paths), paths.Current.Info.Path);
+            for (; paths.MoveNext(); place++)
+            {
+                if (place < chosen[member].Length && chosen[member][place])
+                {
+                    open.Enqueue((member, place, paths), paths.Current.Info.Path);
+                    return;
+                }
+            }
         }
     }
 
@@ -106,12 +122,4 @@ internal sealed class Bundles(RepositoryFormat format, BlobFolder blobs, IReadOn
 
     private static Rejection InvalidProfile(string profile, string problem) => new(
         RejectionCodes.InvalidProfile, profile, $"\"{profile}\" cannot be a profile: {problem}.", "Choose another profile name.");
-
-    private StorePathName Intern(StorePathName name)
-    {
-        if (_names.TryGetValue(name, out StorePathName known))
-            return known;
-        _names.Add(name, name);
-        return name;
-    }
 }

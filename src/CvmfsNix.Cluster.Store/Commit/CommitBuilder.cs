@@ -1,10 +1,10 @@
+using System.Collections;
 using System.IO.Compression;
 using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Cvmfs.Trust;
-using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Blobs;
 using CvmfsNix.Cluster.Store.Catalogs;
@@ -69,21 +69,11 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
             throw new IndexBehindException(format.Repository, indexed, head.Revision);
 
         var bundles = new Bundles(format, blobs, members);
-        var read = bundles.ReadForPlan(cancellationToken);
-        int[] valid = [.. Enumerable.Range(0, read.Count).Where(i => read[i].Member is not null)];
-        PlannedMember[] planned = [.. valid.Select(i => read[i].Member!)];
-        Dictionary<StorePathName, NarHash?> committed = FindCommitted(planned);
-        IReadOnlyList<MemberPlan> decided = BatchPlanner.Plan(planned, committed.GetValueOrDefault);
-        var plans = new MemberPlan[members.Count];
-        for (int i = 0; i < members.Count; i++)
-            plans[i] = new MemberPlan(read[i].Rejection, [], 0, []);
-        for (int i = 0; i < valid.Length; i++)
-            plans[valid[i]] = decided[i];
-
+        Decision[] decisions = Decide(bundles, members.Count, cancellationToken);
         await EnsureWorkingAsync(head, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await BuildAsync(head, members, bundles, [.. read.Select(r => r.Header)], plans, keys, now, cancellationToken).ConfigureAwait(false);
+            return await BuildAsync(head, members, bundles, decisions, keys, now, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -105,8 +95,7 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
         RepositoryHead head,
         IReadOnlyList<CommitMember> members,
         Bundles bundles,
-        IReadOnlyList<BundleHeader> headers,
-        MemberPlan[] plans,
+        Decision[] decisions,
         RepositoryKeys keys,
         DateTimeOffset now,
         CancellationToken cancellationToken)
@@ -117,22 +106,16 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
         var withGeneration = new bool[members.Count];
         for (int i = 0; i < members.Count; i++)
         {
-            if (plans[i].Rejection is null && headers[i].Profile is { } profile && working.SetProfile(profile, headers[i].ProfileTarget!.Value) is { } generation)
+            if (decisions[i].Rejection is null && decisions[i].Header.Profile is { } profile && working.SetProfile(profile, decisions[i].Header.ProfileTarget!.Value) is { } generation)
             {
                 generations.Add(generation);
                 withGeneration[i] = true;
             }
         }
 
-        var suppliers = new Dictionary<StorePathName, int>();
-        for (int i = 0; i < members.Count; i++)
-        {
-            foreach (StorePathName path in plans[i].New)
-                suppliers.Add(path, i);
-        }
-
+        int fresh = decisions.Sum(d => d.NewCount);
         var bytes = new long[members.Count];
-        if (suppliers.Count == 0 && generations.Count == 0)
+        if (fresh == 0 && generations.Count == 0)
         {
             // Nothing was edited; the groups just opened are closed without effect.
             working.Cancel();
@@ -160,7 +143,7 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
                     catalogs,
                     new RepositoryTag(TrunkPrevious, head.RootHash, head.Revision, head.PublishedAt, head.RootSize, "default undo target"),
                     head.NamedTags,
-                    head.Paths + suppliers.Count);
+                    head.Paths + fresh);
                 tags = await AddTagsAsync(batch, draft, cancellationToken).ConfigureAwait(false);
                 foreach (DeltaObject o in (DeltaObject[])[.. fixedObjects, catalogs.Store, catalogs.Root, tags])
                     collector.Add(o);
@@ -178,7 +161,7 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
             await using var infoBuffer = new BufferedStream(infoStream, 1 << 16);
             var infoFile = new PathInfoFileWriter(infoBuffer);
             int added = 0;
-            foreach ((int member, PathRecord record) in bundles.Merge(suppliers))
+            foreach ((int member, PathRecord record) in bundles.Merge([.. decisions.Select(d => d.New)]))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 working.AddPath(record);
@@ -187,8 +170,8 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
                 added++;
             }
 
-            if (added != suppliers.Count)
-                throw new RecordFormatException("bundles of a batch", $"{suppliers.Count} paths were planned, {added} were found on the second reading");
+            if (added != fresh)
+                throw new RecordFormatException("bundles of a batch", $"{fresh} paths were planned, {added} were found on the second reading");
             infoFile.Finish();
         }
 
@@ -197,38 +180,54 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
             var outcomes = new MemberOutcome[members.Count];
             for (int i = 0; i < outcomes.Length; i++)
             {
-                MemberPlan plan = plans[i];
-                MemberStatus status = plan.Rejection is not null ? MemberStatus.Rejected
-                    : plan.New.Count > 0 || withGeneration[i] ? MemberStatus.Committed
+                Decision decision = decisions[i];
+                MemberStatus status = decision.Rejection is not null ? MemberStatus.Rejected
+                    : decision.NewCount > 0 || withGeneration[i] ? MemberStatus.Committed
                     : MemberStatus.Unchanged;
-                Rejection? r = plan.Rejection;
-                outcomes[i] = new MemberOutcome(members[i].Transaction, status, r?.Code, r?.What, r?.Message, r?.Hint, plan.New.Count, plan.Present, plan.ContentKept, bytes[i]);
+                Rejection? r = decision.Rejection;
+                outcomes[i] = new MemberOutcome(members[i].Transaction, status, r?.Code, r?.What, r?.Message, r?.Hint, decision.NewCount, decision.Present, decision.ContentKept, bytes[i]);
             }
 
             return outcomes;
         }
     }
 
-    private Dictionary<StorePathName, NarHash?> FindCommitted(PlannedMember[] planned)
+    // What the plan is made from is forgotten with the end of this method: while catalogs are built, a batch of very many paths
+    // takes a bit for each of them.
+    private Decision[] Decide(Bundles bundles, int count, CancellationToken cancellationToken)
     {
-        var asked = new HashSet<StorePathName>();
-        foreach (PlannedMember member in planned)
+        var read = bundles.ReadForPlan(cancellationToken);
+        int[] valid = [.. Enumerable.Range(0, count).Where(i => read[i].Member is not null)];
+        PlannedMember[] planned = [.. valid.Select(i => read[i].Member!)];
+        using PathLookup committed = index.Paths.OpenLookup();
+        IReadOnlyList<MemberPlan> plans = BatchPlanner.Plan(planned, committed.Find);
+
+        var decisions = new Decision[count];
+        for (int i = 0; i < count; i++)
+            decisions[i] = new Decision(read[i].Header, read[i].Rejection, new BitArray(0), 0, 0, []);
+        for (int i = 0; i < valid.Length; i++)
         {
-            if (member.ProfileTarget is { } target)
-                asked.Add(target);
-            foreach (PlannedPath path in member.Paths)
-            {
-                asked.Add(path.Path);
-                asked.UnionWith(path.References);
-            }
+            MemberPlan plan = plans[i];
+            decisions[valid[i]] = new Decision(
+                read[valid[i]].Header, plan.Rejection, Places(planned[i].Paths, plan.New), plan.New.Count, plan.Present, plan.ContentKept);
         }
 
-        StorePathName[] names = [.. asked];
-        IReadOnlyList<NarHash?> hashes = index.Paths.FindHashes(names);
-        var found = new Dictionary<StorePathName, NarHash?>(names.Length);
-        for (int i = 0; i < names.Length; i++)
-            found.Add(names[i], hashes[i]);
-        return found;
+        return decisions;
+    }
+
+    // The chosen ones are in the order of all.
+    private static BitArray Places(IReadOnlyList<PlannedPath> all, IReadOnlyList<StorePathName> chosen)
+    {
+        var places = new BitArray(all.Count);
+        for (int place = 0, next = 0; next < chosen.Count; place++)
+        {
+            if (all[place].Path != chosen[next])
+                continue;
+            places[place] = true;
+            next++;
+        }
+
+        return places;
     }
 
     private async Task EnsureWorkingAsync(RepositoryHead head, CancellationToken cancellationToken)
@@ -350,6 +349,16 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
     }
 
     private static DateTimeOffset WholeSeconds(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());
+
+    /// <summary>What was decided on a member.</summary>
+    /// <param name="Header">Of its bundle.</param>
+    /// <param name="Rejection">Null when it is taken.</param>
+    /// <param name="New">Which paths of its bundle are added, by their place in it.</param>
+    /// <param name="NewCount">How many these are.</param>
+    /// <param name="Present">Paths that are there with the same content.</param>
+    /// <param name="ContentKept">Paths that are there with other content.</param>
+    private sealed record Decision(
+        BundleHeader Header, Rejection? Rejection, BitArray New, int NewCount, int Present, IReadOnlyList<StorePathName> ContentKept);
 
     private sealed record Draft(
         ulong Revision, DateTimeOffset At, HotCatalogs Catalogs, RepositoryTag? Previous, IReadOnlyList<RepositoryTag> NamedTags, long Paths);

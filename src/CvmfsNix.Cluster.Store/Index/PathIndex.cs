@@ -47,21 +47,14 @@ public sealed class PathIndex
     {
         ArgumentNullException.ThrowIfNull(paths);
         var found = new NarHash?[paths.Count];
-        using SqliteConnection connection = Open();
-        using SqliteTransaction snapshot = connection.BeginTransaction(deferred: true);
-        using SqliteCommand command = connection.CreateCommand();
-        command.Transaction = snapshot;
-        command.CommandText = "SELECT nar_hash FROM paths WHERE name = $a";
-        SqliteParameter name = command.Parameters.Add("$a", SqliteType.Text);
+        using PathLookup lookup = OpenLookup();
         for (int i = 0; i < found.Length; i++)
-        {
-            name.Value = paths[i].Value;
-            if (command.ExecuteScalar() is byte[] hash)
-                found[i] = new NarHash(hash);
-        }
-
+            found[i] = lookup.Find(paths[i]);
         return found;
     }
+
+    /// <summary>Many questions to one consistent state, which is given up with the lookup.</summary>
+    internal PathLookup OpenLookup() => new(Open());
 
     /// <summary>All committed paths in ordinal order, streamed.</summary>
     public IEnumerable<IndexedPath> All() => Query($"SELECT {Columns} FROM paths ORDER BY name");

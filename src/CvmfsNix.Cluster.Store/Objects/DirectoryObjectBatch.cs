@@ -13,8 +13,12 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
 {
     private readonly string _prefix = Path.Combine(store.TemporaryFolder, Guid.NewGuid().ToString("N"));
 
-    // Object → its temporary file; null for one the store has already, whose directory must be durable all the same.
-    private readonly ConcurrentDictionary<ObjectName, string?> _objects = new();
+    private const int Present = 0;
+    private const int FlushedAtOnce = 1024;
+
+    // Object → number of its temporary file; Present for one the store has already, whose directory must be durable all the same.
+    // Numbers and not file names, because a batch may take very many objects.
+    private readonly ConcurrentDictionary<ObjectName, int> _objects = new();
     private int _temporaries;
     private int _objectsNew;
     private long _bytesNew;
@@ -35,11 +39,12 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
             return ValueTask.FromResult(name);
         if (store.Contains(name))
         {
-            _objects.TryAdd(name, null);
+            _objects.TryAdd(name, Present);
             return ValueTask.FromResult(name);
         }
 
-        string temporary = NextTemporary();
+        int number = Interlocked.Increment(ref _temporaries);
+        string temporary = Temporary(number);
         try
         {
             using var handle = DurableFile.Create(temporary);
@@ -51,7 +56,7 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
             throw new ObjectStoreException($"Cannot write object {name} to {temporary}: {e.Message}", e);
         }
 
-        Keep(name, temporary, stored.Length);
+        Keep(name, number, stored.Length);
         return ValueTask.FromResult(name);
     }
 
@@ -59,7 +64,8 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
     public override async ValueTask<ObjectName> AddAsync(
         ObjectKind kind, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
-        string temporary = NextTemporary();
+        int number = Interlocked.Increment(ref _temporaries);
+        string temporary = Temporary(number);
         try
         {
             ObjectName name;
@@ -74,11 +80,11 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
             if (store.Contains(name))
             {
                 DurableFile.TryDelete(temporary);
-                _objects.TryAdd(name, null);
+                _objects.TryAdd(name, Present);
             }
             else
             {
-                Keep(name, temporary, size);
+                Keep(name, number, size);
             }
 
             return name;
@@ -98,14 +104,15 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
         _completed = true;
         try
         {
-            await FlushThreads.RunAllAsync([.. _objects.Values.OfType<string>().Select(file => (Action)(() => DurableFile.Flush(file)))]).ConfigureAwait(false);
-            foreach ((ObjectName name, string? temporary) in _objects)
+            foreach (int[] part in _objects.Select(o => o.Value).Where(n => n != Present).Chunk(FlushedAtOnce))
+                await FlushThreads.RunAllAsync([.. part.Select(number => (Action)(() => DurableFile.Flush(Temporary(number))))]).ConfigureAwait(false);
+            foreach ((ObjectName name, int number) in _objects)
             {
-                if (temporary is not null)
-                    store.Rename(name, temporary);
+                if (number != Present)
+                    store.Rename(name, Temporary(number));
             }
 
-            await store.SyncAsync(_objects.Keys.Select(DirectoryObjectStore.DirectoryOf).Distinct()).ConfigureAwait(false);
+            await store.SyncAsync(_objects.Select(o => DirectoryObjectStore.DirectoryOf(o.Key)).Distinct()).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -116,9 +123,9 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
         }
 
         // What was here when it was added may have been deleted since; its bytes were dropped, so the answer must not be "durable".
-        foreach ((ObjectName name, string? temporary) in _objects)
+        foreach ((ObjectName name, int number) in _objects)
         {
-            if (temporary is null && !store.Contains(name))
+            if (number == Present && !store.Contains(name))
                 throw new ObjectStoreException($"Object {name} was deleted from {store.RepositoryFolder} while it was being added: send it again.");
         }
     }
@@ -135,12 +142,11 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
         return ValueTask.CompletedTask;
     }
 
-    private string NextTemporary() =>
-        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{_prefix}-{Interlocked.Increment(ref _temporaries)}");
+    private string Temporary(int number) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{_prefix}-{number}");
 
-    private void Keep(ObjectName name, string temporary, long size)
+    private void Keep(ObjectName name, int number, long size)
     {
-        if (_objects.TryAdd(name, temporary))
+        if (_objects.TryAdd(name, number))
         {
             Interlocked.Increment(ref _objectsNew);
             Interlocked.Add(ref _bytesNew, size);
@@ -148,16 +154,16 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
         else
         {
             // The same bytes were added at the same time by another thread.
-            DurableFile.TryDelete(temporary);
+            DurableFile.TryDelete(Temporary(number));
         }
     }
 
     private void RemoveTemporaries()
     {
-        foreach (string? temporary in _objects.Values)
+        foreach ((_, int number) in _objects)
         {
-            if (temporary is not null)
-                DurableFile.TryDelete(temporary);
+            if (number != Present)
+                DurableFile.TryDelete(Temporary(number));
         }
     }
 }

@@ -1,21 +1,25 @@
+using System.Buffers.Binary;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Nix.Encoding;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Records;
 using Google.Protobuf;
-using Microsoft.Win32.SafeHandles;
 
 namespace CvmfsNix.Cluster.Store.Staging;
 
 /// <summary>
 /// The verified paths of an open transaction, in a scratch file: they may be many and are needed once more, in order, when the
-/// transaction is sealed. Thread-safe. Nothing rests on it: a transaction that is lost before its seal is sent again.
+/// transaction is sealed. Memory holds of each the hash part of its name and where it lies. Thread-safe. Nothing rests on it: a transaction
+/// that is lost before its seal is sent again.
 /// </summary>
 internal sealed class PathSpool(string file, HashAlgorithmId algorithm) : IDisposable
 {
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<StorePathName, (long Offset, int Length)> _places = [];
-    private SafeFileHandle? _handle;
-    private long _length;
+    private readonly ScratchFile _scratch = new(file);
+    private readonly Dictionary<HashPart, Place> _places = [];
+
+    // Paths whose hash part another path has already. Nix makes no such paths; a builder that lies may.
+    private readonly SortedDictionary<StorePathName, Place> _others = [];
 
     /// <summary>Paths kept.</summary>
     public int Count
@@ -23,7 +27,7 @@ internal sealed class PathSpool(string file, HashAlgorithmId algorithm) : IDispo
         get
         {
             lock (_lock)
-                return _places.Count;
+                return _places.Count + _others.Count;
         }
     }
 
@@ -31,37 +35,75 @@ internal sealed class PathSpool(string file, HashAlgorithmId algorithm) : IDispo
     public void Add(PathRecord record)
     {
         byte[] bytes = RecordMapping.ToWire(record).ToByteArray();
+        StorePathName path = record.Info.Path;
+        HashPart hash = HashPart.Of(path);
         lock (_lock)
         {
-            _handle ??= Open();
-            RandomAccess.Write(_handle, bytes, _length);
-            _places[record.Info.Path] = (_length, bytes.Length);
-            _length += bytes.Length;
+            bool shared = _places.TryGetValue(hash, out Place there) && Read(there).Info.Path != path;
+            var place = new Place(_scratch.Append(bytes), bytes.Length);
+            if (shared)
+                _others[path] = place;
+            else
+                _places[hash] = place;
         }
     }
 
-    /// <summary>All paths in ascending order, one in memory at a time.</summary>
+    /// <summary>All paths in ascending order, one in memory at a time. Nothing may be added meanwhile.</summary>
     public IEnumerable<PathRecord> Read()
     {
-        List<(long Offset, int Length)> places;
+        HashPart[] order;
+        ILookup<HashPart, Place> others;
         lock (_lock)
-            places = [.. _places.Values];
-        foreach ((long offset, int length) in places)
         {
-            var bytes = new byte[length];
-            for (int read = 0, step; read < length; read += step)
+            order = [.. _places.Keys];
+            others = _others.ToLookup(o => HashPart.Of(o.Key), o => o.Value);
+        }
+
+        Array.Sort(order);
+        foreach (HashPart hash in order)
+        {
+            if (!others.Contains(hash))
             {
-                step = RandomAccess.Read(_handle!, bytes.AsSpan(read), offset + read);
-                if (step == 0)
-                    throw new IOException($"{file} is shorter than what was written to it.");
+                yield return Read(_places[hash]);
+                continue;
             }
 
-            yield return RecordMapping.FromWire(Records.Wire.PathRecord.Parser.ParseFrom(bytes), algorithm, file);
+            foreach (PathRecord record in others[hash].Append(_places[hash]).Select(Read).OrderBy(r => r.Info.Path))
+                yield return record;
         }
     }
 
-    public void Dispose() => _handle?.Dispose();
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _places.Clear();
+            _places.TrimExcess();
+            _others.Clear();
+            _scratch.Dispose();
+        }
+    }
 
-    private SafeFileHandle Open() =>
-        File.OpenHandle(file, FileMode.Create, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+    private PathRecord Read(Place place)
+    {
+        var bytes = new byte[place.Length];
+        _scratch.Read(place.Offset, bytes);
+        return RecordMapping.FromWire(Records.Wire.PathRecord.Parser.ParseFrom(bytes), algorithm, _scratch.Name);
+    }
+
+    private readonly record struct Place(long Offset, int Length);
+
+    /// <summary>The digits before the dash as a number; ordered as their text is, for Nix writes the last byte first and its digits ascend.</summary>
+    private readonly record struct HashPart(UInt128 High, uint Low) : IComparable<HashPart>
+    {
+        public static HashPart Of(StorePathName path)
+        {
+            Span<byte> bytes = stackalloc byte[StorePathName.HashSize];
+            if (!Nix32.TryDecode(path.Value.AsSpan(0, StorePathName.HashLength), bytes))
+                throw new ArgumentException($"{path} has no hash part.", nameof(path));
+            return new HashPart(BinaryPrimitives.ReadUInt128LittleEndian(bytes[sizeof(uint)..]), BinaryPrimitives.ReadUInt32LittleEndian(bytes));
+        }
+
+        public int CompareTo(HashPart other) => High != other.High ? High.CompareTo(other.High) : Low.CompareTo(other.Low);
+    }
 }

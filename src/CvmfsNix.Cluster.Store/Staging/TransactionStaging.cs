@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Store.Catalogs;
 using CvmfsNix.Cluster.Store.Objects;
@@ -21,7 +20,7 @@ public sealed class TransactionStaging : IAsyncDisposable
     private readonly PathVerifier _verifier;
     private readonly PathCatalogBuilder _builder;
     private readonly PathSpool _spool;
-    private readonly ConcurrentDictionary<ContentDigest, StoredContent> _own = new();
+    private readonly ContentSpool _own;
     private readonly Lock _lock = new();
     private ObjectBatch? _catalogs;
     private int _adding;
@@ -41,6 +40,7 @@ public sealed class TransactionStaging : IAsyncDisposable
         string folder = store.Layout.StagingFolder(store.Format.Repository);
         Directory.CreateDirectory(folder);
         _spool = new PathSpool(Path.Combine(folder, $"{transaction:N}.paths"), store.Format.HashAlgorithm);
+        _own = new ContentSpool(Path.Combine(folder, $"{transaction:N}.contents"));
     }
 
     /// <summary>The builder's transaction id.</summary>
@@ -90,7 +90,7 @@ public sealed class TransactionStaging : IAsyncDisposable
         IReadOnlyList<StoredContent?> committed = _store.Index.Content.Find(digests);
         var found = new StoredContent?[digests.Count];
         for (int i = 0; i < found.Length; i++)
-            found[i] = committed[i] ?? _own.GetValueOrDefault(digests[i]);
+            found[i] = committed[i] ?? _own.Find(digests[i]);
         return found;
     }
 
@@ -147,7 +147,7 @@ public sealed class TransactionStaging : IAsyncDisposable
         return new SealedBundle(digest, _store.Blobs.Size(digest) ?? throw new IOException($"Blob {digest} was deleted while it was being written."), paths);
     }
 
-    /// <summary>Forgets the transaction; its scratch is removed.</summary>
+    /// <summary>Forgets the transaction; its scratch is removed. A bundle that was sealed stays.</summary>
     public async ValueTask DisposeAsync()
     {
         ObjectBatch? catalogs;
@@ -163,6 +163,7 @@ public sealed class TransactionStaging : IAsyncDisposable
         if (catalogs is not null)
             await catalogs.DisposeAsync().ConfigureAwait(false);
         _spool.Dispose();
+        _own.Dispose();
     }
 
     private ObjectBatch BeginAdding()
@@ -198,16 +199,15 @@ public sealed class TransactionStaging : IAsyncDisposable
 
     private async Task ConfirmObjectsAsync(CancellationToken cancellationToken)
     {
-        HashSet<ObjectName> names = [];
-        foreach (PathRecord record in _spool.Read())
-            names.UnionWith(record.Objects.Select(o => o.Name));
+        // Not gathered to ask for each once: to look twice for an object costs little, to remember those of very many paths does not.
+        IEnumerable<ObjectName> names = _spool.Read().SelectMany(record => record.Objects, (_, o) => o.Name);
         IReadOnlyList<ObjectName> missing = await _store.Objects.ConfirmDurableAsync(names, cancellationToken).ConfigureAwait(false);
         if (missing.Count > 0)
         {
             throw new PathRejectedException(
                 PathRejectionCodes.ObjectMissing,
                 missing[0].ToString(),
-                $"{missing.Count} objects of transaction {Transaction}, first {missing[0]}, are no longer in the store. Publish again with a new transaction.");
+                $"{missing.Distinct().Count()} objects of transaction {Transaction}, first {missing[0]}, are no longer in the store. Publish again with a new transaction.");
         }
     }
 }
