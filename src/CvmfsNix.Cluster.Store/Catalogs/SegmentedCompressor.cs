@@ -15,7 +15,7 @@ internal sealed class SegmentedCompressor : Stream
     /// <summary>Plaintext bytes of a segment; a multiple of every page size of our catalogs.</summary>
     public const int SegmentSize = 32 * 1024;
 
-    private const int ChangedMax = 256;
+    private const int ChangedMax = 64;
 
     private static ReadOnlySpan<byte> Header => [0x78, 0x9c];
 
