@@ -123,9 +123,13 @@ public sealed class RepositoryVerifier
         {
             // The size in old tag databases is 0 and says nothing; the manifest's then does for the same catalog.
             long size = tag.RootSize == 0 && tag.RootHash == manifest.RootHash ? manifest.RootSize : tag.RootSize;
-            CatalogResult? root = await tree.CheckAsync(RepositoryPath.Root, tag.RootHash, size, null, $"the tag \"{Shown.Text(tag.Name)}\"", cancellationToken).ConfigureAwait(false);
+            var database = new ObjectName(manifest.History ?? tag.RootHash, ObjectKind.History);
+            string named = $"the tag \"{Shown.Text(tag.Name)}\"";
+            CatalogResult? root = await tree.CheckAsync(
+                RepositoryPath.Root, tag.RootHash, size, null, named,
+                message => _run.Findings.Add(new Finding(VerifyRules.TagEntry, null, tag.RootHash.ToString(), database.ToString(), message)), cancellationToken).ConfigureAwait(false);
             if (root is not null)
-                tagCheck.Compare(tag, root, new ObjectName(manifest.History ?? tag.RootHash, ObjectKind.History));
+                tagCheck.Compare(tag, root, database);
         }
 
         await new ObjectPass(_run, _reader).CheckAsync(needed, cancellationToken).ConfigureAwait(false);
@@ -134,7 +138,7 @@ public sealed class RepositoryVerifier
 
     private async Task CheckHeadTreeAsync(Manifest manifest, CatalogTree tree, Func<ObjectName, bool> maybeCollected, CancellationToken cancellationToken)
     {
-        CatalogResult? root = await tree.CheckAsync(RepositoryPath.Root, manifest.RootHash, manifest.RootSize, null, "the manifest", cancellationToken).ConfigureAwait(false);
+        CatalogResult? root = await tree.CheckAsync(RepositoryPath.Root, manifest.RootHash, manifest.RootSize, null, "the manifest", null, cancellationToken).ConfigureAwait(false);
         if (root is null)
             return;
         string catalog = manifest.RootHash.ToString();

@@ -48,7 +48,13 @@ internal sealed class CatalogRow
 
     public required byte[]? Name { get; init; }
 
+    /// <summary>False for NULL, blobs and numbers.</summary>
+    public required bool NameIsText { get; init; }
+
     public required byte[]? Symlink { get; init; }
+
+    /// <inheritdoc cref="NameIsText"/>
+    public required bool SymlinkIsText { get; init; }
 
     public required byte[]? Xattrs { get; init; }
 

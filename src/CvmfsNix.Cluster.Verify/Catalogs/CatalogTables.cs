@@ -27,7 +27,7 @@ internal sealed class CatalogTables
 
     public bool HasBindMountPoints { get; }
 
-    /// <summary>Looks whether tables, columns and indexes are what the schema revision asks for; null, with the fault, when not.</summary>
+    /// <summary>Looks whether tables and columns are what the schema revision asks for; null, with the fault, when not.</summary>
     public static CatalogTables? Open(Database database, long schemaRevision, out string fault)
     {
         HashSet<string> columns = database.Columns("catalog");
@@ -41,9 +41,6 @@ internal sealed class CatalogTables
             ?? Lacks("nested_catalogs", database.Columns("nested_catalogs"), ["path", "sha1", "size"])
             ?? Lacks("statistics", database.Columns("statistics"), ["counter", "value"])
             ?? (schemaRevision >= RevisionWithBindMountPoints ? Lacks("bind_mountpoints", database.Columns("bind_mountpoints"), ["path", "sha1", "size"]) : null)
-            ?? (database.HasIndex("catalog", unique: false, "parent_1", "parent_2") ? null : "the table catalog has no index on parent_1 and parent_2")
-            ?? (database.HasIndex("chunks", unique: false, "md5path_1", "md5path_2") ? null : "the table chunks has no primary key")
-            ?? (database.HasIndex("nested_catalogs", unique: true, "path") ? null : "the table nested_catalogs has no primary key")
             ?? (IsRowidTable(database) ? null : "the table catalog is WITHOUT ROWID, but clients number files by the rowid")
             ?? "";
         if (fault.Length > 0)
@@ -55,8 +52,17 @@ internal sealed class CatalogTables
         return new CatalogTables(database, list, database.Columns("bind_mountpoints").Count > 0);
     }
 
-    /// <summary>True when the primary key, or another unique index, keeps paths apart.</summary>
-    public static bool HasPathIndex(Database database) => database.HasIndex("catalog", unique: true, "md5path_1", "md5path_2");
+    /// <summary>The index that is missing, or null. Without them look-ups would read whole tables, in clients as here.</summary>
+    public string? IndexFault()
+    {
+        if (!_database.HasIndex("catalog", unique: true, "md5path_1", "md5path_2"))
+            return "the table catalog has no primary key of md5path_1 and md5path_2";
+        if (!_database.HasIndex("catalog", unique: false, "parent_1", "parent_2"))
+            return "the table catalog has no index on parent_1 and parent_2";
+        if (!_database.HasIndex("chunks", unique: false, "md5path_1", "md5path_2"))
+            return "the table chunks has no primary key that begins with md5path_1 and md5path_2";
+        return _database.HasIndex("nested_catalogs", unique: true, "path") ? null : "the table nested_catalogs has no primary key";
+    }
 
     /// <summary>The properties as text.</summary>
     public static Dictionary<string, string> Properties(Database database)
@@ -154,6 +160,8 @@ internal sealed class CatalogTables
         ModifiedAtNanos = row.IsNull(9) ? null : row.Integer(9),
         Flags = row.Integer(10),
         Name = row.IsNull(11) ? null : row.Bytes(11).ToArray(),
+        NameIsText = row.IsText(11),
+        SymlinkIsText = row.IsText(12),
         Symlink = row.IsNull(12) ? null : row.Bytes(12).ToArray(),
         Xattrs = row.IsNull(13) ? null : row.Bytes(13).ToArray(),
     };

@@ -198,12 +198,16 @@ internal sealed class HeadCheck(VerifyRun run, ObjectReader reader)
 
     private async Task CheckAlternativePathsAsync(Manifest manifest, CancellationToken cancellationToken)
     {
+        var missing = new List<string>();
         foreach (ObjectName name in new[] { new ObjectName(manifest.Certificate, ObjectKind.Certificate), new ObjectName(manifest.RootHash, ObjectKind.Catalog) })
         {
             string link = $".cvmfsalt-{name}";
             if (!await run.ExistsAsync(link, cancellationToken).ConfigureAwait(false))
-                run.Findings.Add(VerifyRules.AlternativePaths, link, "The manifest promises alternative paths (A), but this one is not there.", name.ToString());
+                missing.Add(link);
         }
+
+        if (missing.Count > 0)
+            run.Findings.Add(VerifyRules.AlternativePaths, ManifestFile, $"The manifest promises alternative paths (A), but {string.Join(" and ", missing)} {(missing.Count == 1 ? "is" : "are")} not there.");
     }
 
     private async Task CheckHeadRequestAsync(string file, CancellationToken cancellationToken)

@@ -22,7 +22,7 @@ internal sealed class ObjectPass(VerifyRun run, ObjectReader reader)
             if (run.Options.Deep)
                 await ReadAsync(needs, token).ConfigureAwait(false);
             else
-                await FindAsync(needs[0], token).ConfigureAwait(false);
+                await FindAsync(needs.MinBy(n => n.Size == 0 ? 0 : 1)!, token).ConfigureAwait(false);
             run.DidObject();
         });
     }
@@ -31,7 +31,7 @@ internal sealed class ObjectPass(VerifyRun run, ObjectReader reader)
     {
         if (!await run.ExistsAsync(need.Name.RelativePath, cancellationToken).ConfigureAwait(false))
             Report(need, VerifyRules.ObjectMissing, "The object is not there.");
-        else if (need.Compression == CompressionAlgorithm.Zlib && need.Name.Hash == ObjectHasher.Hash(need.Name.Hash.Algorithm, []))
+        else if (need.Size == 0 && need.Compression == CompressionAlgorithm.Zlib && need.Name.Hash == ObjectHasher.Hash(need.Name.Hash.Algorithm, []))
             Report(need, VerifyRules.EmptyObject, $"Empty content is stored as no bytes at all, not as {Convert.ToHexStringLower(ObjectCompression.Empty)}.");
     }
 

@@ -66,7 +66,7 @@ internal sealed class ObjectReader(VerifyRun run)
 
                 bool isTooLong = content > contentMax;
                 // A wrong digest says more than a stream that ends badly, and only all the bytes tell.
-                while (!isTooLong && await stored.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) > 0)
+                while (await stored.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) > 0)
                 {
                 }
 
@@ -82,13 +82,13 @@ internal sealed class ObjectReader(VerifyRun run)
 
     private static ObjectCheck Judge(ObjectName name, CompressionAlgorithm compression, DigestStream stored, long content, long contentMax, string? broken, bool isTooLong)
     {
+        ObjectHash digest = stored.Finish();
+        if (!stored.IsOverLimit && digest != name.Hash)
+            return new ObjectCheck(name, ObjectState.WrongDigest, stored.Count, content, $"The {stored.Count} stored bytes have the digest {digest}.");
         if (isTooLong)
             return new ObjectCheck(name, ObjectState.TooLong, stored.Count, content, $"The content is longer than {contentMax} bytes.");
-        ObjectHash digest = stored.Finish();
-        if (digest != name.Hash)
-            return new ObjectCheck(name, ObjectState.WrongDigest, stored.Count, content, $"The {stored.Count} stored bytes have the digest {digest}.");
-        bool isOddEmpty = compression == CompressionAlgorithm.Zlib && (stored.Count == 0 || (broken is null && content == 0 && digest != ObjectHasher.Hash(digest.Algorithm, ObjectCompression.Empty)));
-        if (isOddEmpty)
+        bool isOdd = stored.Count == 0 || (broken is null && digest != ObjectHasher.Hash(digest.Algorithm, ObjectCompression.Empty));
+        if (compression == CompressionAlgorithm.Zlib && contentMax == 0 && isOdd)
             return new ObjectCheck(name, ObjectState.OddEmpty, stored.Count, 0, $"Empty content is stored as {stored.Count} bytes, not as {Convert.ToHexStringLower(ObjectCompression.Empty)}.");
         return broken is null
             ? new ObjectCheck(name, ObjectState.Sound, stored.Count, content, "")

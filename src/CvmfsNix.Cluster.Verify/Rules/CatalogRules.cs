@@ -70,9 +70,9 @@ public static class CatalogRules
         }
 
         var scope = new CatalogScope(tables, context, report);
-        if (!CatalogTables.HasPathIndex(catalog.Database))
+        if (tables.IndexFault() is { } indexFault)
         {
-            DuplicateRows(scope);
+            DuplicateRows(scope, indexFault);
             return summary with { Entries = tables.CountRows() };
         }
 
@@ -104,8 +104,8 @@ public static class CatalogRules
         };
     }
 
-    // Without a unique index the same path may be there twice, and every look-up would be a guess; nothing more is checked then.
-    private static void DuplicateRows(CatalogScope scope)
+    // Without its index the same path may be there twice, which says more than the index. Nothing else is looked at then.
+    private static void DuplicateRows(CatalogScope scope, string indexFault)
     {
         using Sqlite.Statement rows = scope.Tables.Database.Rent("SELECT min(rowid), count(*) FROM catalog GROUP BY md5path_1, md5path_2 HAVING count(*) > 1 ORDER BY 1 LIMIT 100");
         bool found = false;
@@ -117,6 +117,6 @@ public static class CatalogRules
         }
 
         if (!found)
-            scope.Report(VerifyRules.CatalogSchema, scope.Context.Path.ToString(), "The table catalog has no primary key of md5path_1 and md5path_2.");
+            scope.Report(VerifyRules.CatalogSchema, scope.Context.Path.ToString(), $"An index is missing: {indexFault}.");
     }
 }

@@ -25,7 +25,7 @@ internal sealed class CatalogScope(CatalogTables tables, CatalogContext context,
         [VerifyRules.MarkerMissing] = ["regular"],
         [VerifyRules.NestedRegistration] = ["nested", "dir", "xattr"],
         [VerifyRules.BindRegistration] = ["dir", "xattr"],
-        [VerifyRules.RootRow] = ["dir", "xattr"],
+        [VerifyRules.RootRow] = ["regular", "symlink", "special", "dir", "file_size", "xattr"],
     };
 
     public CatalogTables Tables => tables;

@@ -7,16 +7,10 @@ internal static class LinkRules
     public static long Report(CatalogScope scope)
     {
         long sum = 0;
-        foreach ((Cvmfs.Catalogs.RepositoryPath path, long stored, long computed) in scope.LinkCounts.ToArray())
+        // A directory that is not where it belongs is missed in one place, and is one too many in another.
+        scope.LinkCounts.RemoveAll(l => Math.Abs(l.Stored - l.Computed) <= scope.DirectoriesInDoubt || scope.Tables.IsRegistered(l.Path.Bytes.Span));
+        foreach ((Cvmfs.Catalogs.RepositoryPath path, long stored, long computed) in scope.LinkCounts)
         {
-            // A directory that is not where it belongs is missed in one place, and is one too many in another.
-            bool explained = Math.Abs(stored - computed) <= scope.DirectoriesInDoubt || scope.Tables.IsRegistered(path.Bytes.Span);
-            if (explained)
-            {
-                scope.LinkCounts.Remove((path, stored, computed));
-                continue;
-            }
-
             sum += stored - computed;
             scope.Report(VerifyRules.LinkCount, path.ToString(), $"The link count is {stored}, but there are {computed - 2} directories inside, which makes {computed}.");
         }

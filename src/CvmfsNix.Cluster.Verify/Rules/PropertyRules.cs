@@ -62,9 +62,10 @@ internal static class PropertyRules
         {
             if (!properties.TryGetValue(key, out string? value))
                 return null;
-            if (Whole(value, out long whole))
+            // Clients read both into 32 bits.
+            if (Whole(value, out long whole) && whole <= int.MaxValue)
                 return whole;
-            report(VerifyRules.CatalogProperties, $"The property {key} \"{Shown.Text(value)}\" is no number.");
+            report(VerifyRules.CatalogProperties, $"The property {key} \"{Shown.Text(value)}\" is no number of 31 bits.");
             return null;
         }
     }

@@ -17,10 +17,10 @@ internal static class RowRules
     /// <param name="report">Takes rule and message.</param>
     public static void Check(CatalogRow row, bool isCatalogRoot, Func<bool> hasChunkRows, Action<string, string> report)
     {
-        if (row.Name is null)
-            report(VerifyRules.NullText, "The name is NULL.");
-        if (row.Symlink is null)
-            report(VerifyRules.NullText, "The column symlink is NULL; without a target it is the empty text.");
+        if (!row.NameIsText)
+            report(VerifyRules.NullText, row.Name is null ? "The name is NULL." : "The name is no text.");
+        if (!row.SymlinkIsText)
+            report(VerifyRules.NullText, $"The column symlink is {(row.Symlink is null ? "NULL" : "no text")}; without a target it is the empty text.");
         if (TypeFault(row) is { } fault)
         {
             report(VerifyRules.EntryType, fault);

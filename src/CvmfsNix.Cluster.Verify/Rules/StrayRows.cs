@@ -10,8 +10,9 @@ namespace CvmfsNix.Cluster.Verify.Rules;
 /// </summary>
 internal sealed class StrayRows(CatalogScope scope, RowKey root)
 {
-    private const int GroupsMax = 100;
-    private const int RowsOfGroupMax = 20;
+    // Each of these rows is tried in every directory.
+    private const int GroupsMax = 50;
+    private const int RowsOfGroupMax = 4;
 
     /// <summary>Reports them.</summary>
     /// <param name="met">Rows met where their key does not belong.</param>

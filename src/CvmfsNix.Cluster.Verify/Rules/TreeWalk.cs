@@ -83,12 +83,18 @@ internal sealed class TreeWalk(CatalogScope scope, RegistrationRules registratio
         _reached++;
         bool isNested = !top.IsRoot;
         RowKey parent = isNested ? RowKey.Of(top.Parent.Bytes.Span) : RowKey.None;
+        if (!root.IsDirectory)
+        {
+            // Whatever else it is wrong in follows from that.
+            scope.UncertainRows.Add(root.Key);
+            Say($"The root of the catalog is no directory by its mode {Convert.ToString(root.Mode, 8)} (octal).");
+            return;
+        }
+
         CheckRow(top, root, isCatalogRoot: true);
         if (scope.UncertainRows.Contains(root.Key))
             return;
-        if (!root.IsDirectory)
-            Say("The root of the catalog is no directory.");
-        else if (root.Parent != parent)
+        if (root.Parent != parent)
             Say($"The parent key of the catalog's root is {root.Parent.First}, {root.Parent.Last} instead of {parent.First}, {parent.Last}.");
         else if ((root.Flags & CatalogRow.FlagNestedRoot) != 0 != isNested)
             Say(isNested ? "The root of a nested catalog lacks the flag 32." : "The root of the root catalog has the flag 32.");

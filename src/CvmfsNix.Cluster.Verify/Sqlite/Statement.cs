@@ -54,6 +54,8 @@ internal sealed class Statement(Database database, sqlite3_stmt handle, Stack<St
 
     public bool IsBlob(int column) => raw.sqlite3_column_type(handle, column) == raw.SQLITE_BLOB;
 
+    public bool IsText(int column) => raw.sqlite3_column_type(handle, column) == raw.SQLITE_TEXT;
+
     public long Integer(int column) => raw.sqlite3_column_int64(handle, column);
 
     /// <summary>Raw bytes of a blob or text, a number as text; empty for NULL.</summary>

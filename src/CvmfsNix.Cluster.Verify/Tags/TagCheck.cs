@@ -142,9 +142,6 @@ internal sealed class TagCheck(VerifyRun run, ObjectReader reader)
                 Say(branch.Length == 0 ? "The trunk has a parent branch." : $"The branch \"{Shown.Text(branch)}\" has no parent branch.");
         }
 
-        if (!branches.ContainsKey(""))
-            Say("There is no branch '', the trunk.");
-
         void Say(string message) => run.Findings.Add(VerifyRules.TagBranch, null, message, name.ToString());
     }
 
@@ -158,11 +155,10 @@ internal sealed class TagCheck(VerifyRun run, ObjectReader reader)
         while (rows.Step())
         {
             string tag = rows.String(0), branch = rows.String(5);
-            used.Add(branch);
-            if (branches is not null && !branches.TryGetValue(branch, out _))
+            if (used.Add(branch) && branches is not null && !branches.ContainsKey(branch))
                 Say(VerifyRules.TagBranch, $"The tag \"{Shown.Text(tag)}\" is on the branch \"{Shown.Text(branch)}\", which is not there.");
-            else if (branches is not null && rows.Integer(2) < branches[branch])
-                Say(VerifyRules.TagBranch, $"The tag \"{Shown.Text(tag)}\" of revision {rows.Integer(2)} is on the branch \"{Shown.Text(branch)}\", which began at {branches[branch]}.");
+            else if (branches?.TryGetValue(branch, out long began) == true && rows.Integer(2) < began)
+                Say(VerifyRules.TagBranch, $"The tag \"{Shown.Text(tag)}\" of revision {rows.Integer(2)} is on the branch \"{Shown.Text(branch)}\", which began at {began}.");
             if (TagFault(tag, rows) is { } fault)
             {
                 Say(VerifyRules.TagEntry, $"The tag \"{Shown.Text(tag)}\" {fault}.");
@@ -182,6 +178,9 @@ internal sealed class TagCheck(VerifyRun run, ObjectReader reader)
 
         if (branches is not null)
         {
+            // A branch '' that tags are on was missed with the first of them.
+            if (!branches.ContainsKey("") && !used.Contains(""))
+                Say(VerifyRules.TagBranch, "There is no branch '', the trunk.");
             foreach (string branch in branches.Keys.Where(b => !used.Contains(b)))
                 Say(VerifyRules.TagBranch, branch.Length == 0 ? "No tag is on the trunk (branch '')." : $"No tag is on the branch \"{Shown.Text(branch)}\".");
         }

@@ -27,14 +27,15 @@ internal sealed class CatalogTree(VerifyRun run, ObjectReader reader, NeededObje
     /// <param name="size">Inflated bytes as recorded; 0 says nothing.</param>
     /// <param name="parent">Hash of the catalog that names it, or null.</param>
     /// <param name="named">Who names it, for messages: "the manifest", "the tag v1", "its parent catalog".</param>
+    /// <param name="reportSize">Takes what is wrong with the size; null reports it as a catalog's.</param>
     /// <param name="cancellationToken">Ends the check.</param>
     /// <returns>Null when it could not be read, which was reported.</returns>
-    public Task<CatalogResult?> CheckAsync(RepositoryPath path, ObjectHash hash, long size, ObjectHash? parent, string named, CancellationToken cancellationToken) =>
-        _known.GetOrAdd((path, hash, size), _ => new Lazy<Task<CatalogResult?>>(() => CheckNewAsync(path, hash, size, parent, named, cancellationToken))).Value;
+    public Task<CatalogResult?> CheckAsync(RepositoryPath path, ObjectHash hash, long size, ObjectHash? parent, string named, Action<string>? reportSize, CancellationToken cancellationToken) =>
+        _known.GetOrAdd((path, hash, size), _ => new Lazy<Task<CatalogResult?>>(() => CheckNewAsync(path, hash, size, parent, named, reportSize, cancellationToken))).Value;
 
     public void Dispose() => _turns.Dispose();
 
-    private async Task<CatalogResult?> CheckNewAsync(RepositoryPath path, ObjectHash hash, long size, ObjectHash? parent, string named, CancellationToken cancellationToken)
+    private async Task<CatalogResult?> CheckNewAsync(RepositoryPath path, ObjectHash hash, long size, ObjectHash? parent, string named, Action<string>? reportSize, CancellationToken cancellationToken)
     {
         await Task.Yield();
         run.FoundCatalogs(1);
@@ -42,7 +43,7 @@ internal sealed class CatalogTree(VerifyRun run, ObjectReader reader, NeededObje
         await _turns.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            summary = await CheckFileAsync(path, hash, size, parent, named, cancellationToken).ConfigureAwait(false);
+            summary = await CheckFileAsync(path, hash, size, parent, named, reportSize, cancellationToken).ConfigureAwait(false);
             run.DidCatalog(summary?.Entries ?? 0);
         }
         finally
@@ -59,7 +60,7 @@ internal sealed class CatalogTree(VerifyRun run, ObjectReader reader, NeededObje
             summary.Counted.Plus(below));
     }
 
-    private async Task<CatalogSummary?> CheckFileAsync(RepositoryPath path, ObjectHash hash, long size, ObjectHash? parent, string named, CancellationToken cancellationToken)
+    private async Task<CatalogSummary?> CheckFileAsync(RepositoryPath path, ObjectHash hash, long size, ObjectHash? parent, string named, Action<string>? reportSize, CancellationToken cancellationToken)
     {
         var name = new ObjectName(hash, ObjectKind.Catalog);
         string file = run.ScratchFile("catalog");
@@ -71,7 +72,7 @@ internal sealed class CatalogTree(VerifyRun run, ObjectReader reader, NeededObje
                 check = await reader.ReadAsync(name, CompressionAlgorithm.Zlib, size > 0 ? size : run.Options.DatabaseBytesMax, content, cancellationToken).ConfigureAwait(false);
             if (check.State == ObjectState.TooLong)
             {
-                Report(VerifyRules.CatalogSize, $"The catalog has more than the {(size > 0 ? size : run.Options.DatabaseBytesMax)} bytes that {named} allows.");
+                ReportSize($"The catalog has more than the {(size > 0 ? size : run.Options.DatabaseBytesMax)} bytes that {named} allows.");
                 return null;
             }
 
@@ -82,12 +83,20 @@ internal sealed class CatalogTree(VerifyRun run, ObjectReader reader, NeededObje
             }
 
             if (size > 0 && check.ContentBytes != size)
-                Report(VerifyRules.CatalogSize, $"The catalog has {check.ContentBytes} bytes; {named} says {size}.");
+                ReportSize($"The catalog has {check.ContentBytes} bytes; {named} says {size}.");
             return CheckRows(path, hash, file, cancellationToken);
         }
         finally
         {
             File.Delete(file);
+        }
+
+        void ReportSize(string message)
+        {
+            if (reportSize is null)
+                Report(VerifyRules.CatalogSize, message);
+            else
+                reportSize(message);
         }
 
         void Report(string rule, string message) => run.Findings.Add(new Finding(rule, path.ToString(), parent?.ToString(), name.ToString(), message));
@@ -131,7 +140,7 @@ internal sealed class CatalogTree(VerifyRun run, ObjectReader reader, NeededObje
         var options = new ParallelOptions { MaxDegreeOfParallelism = run.Options.Parallelism, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(summary.Nested, options, async (nested, token) =>
         {
-            CatalogResult? child = await CheckAsync(nested.Path, nested.Hash, nested.Size, hash, "its parent catalog", token).ConfigureAwait(false);
+            CatalogResult? child = await CheckAsync(nested.Path, nested.Hash, nested.Size, hash, "its parent catalog", null, token).ConfigureAwait(false);
             lock (gate)
             {
                 counted = counted.Plus(child?.Counted ?? CounterSet.Zero);
@@ -144,7 +153,7 @@ internal sealed class CatalogTree(VerifyRun run, ObjectReader reader, NeededObje
             if (child?.RootRow is { } row && !child.RootRowIsReported && !nested.RowIsReported
                 && TransitionRules.Compare(nested.Row, row, new CatalogContext(nested.Path, nested.Hash), child.RootLinkCountIsWrong) is { } difference)
             {
-                run.Findings.Add(difference);
+                run.Findings.Add(difference with { Catalog = hash.ToString(), Object = new ObjectName(nested.Hash, ObjectKind.Catalog).ToString() });
             }
         }).ConfigureAwait(false);
 

@@ -78,6 +78,13 @@ public sealed class TidyTests
         Assert.All(packages, p => Assert.Contains(p, list, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Every_rule_of_the_checker_is_on_the_format_page()
+    {
+        string page = File.ReadAllText(Path.Combine(Top, "docs", "format.md"));
+        Assert.All(CvmfsNix.Cluster.Verify.Rules.VerifyRules.All, rule => Assert.Contains($"| `{rule}` |", page, StringComparison.Ordinal));
+    }
+
     private static IEnumerable<string> Texts() =>
         new[] { "src", "tests", "docs", "deploy", ".ci" }
             .Select(folder => Path.Combine(Top, folder))

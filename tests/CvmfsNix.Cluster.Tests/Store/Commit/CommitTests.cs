@@ -3,6 +3,7 @@ using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.TestKit.Store;
+using CvmfsNix.Cluster.Tests.Verify;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Store.Commit;
@@ -46,6 +47,7 @@ public sealed class CommitTests
             prepared.Outcomes.Select(o => (o.Status, o.Code, o.PathsNew, o.PathsPresent, o.ContentKept.Count)));
         Assert.Equal(4, repository.Head.Paths);
         Assert.Empty(CatalogAudit.Run(repository.RepositoryFolder).Findings);
+        await CleanRepository.AssertAsync(repository, Cancel);
         Assert.Equal(
             ((string[])["one", "shared", "two"]).Select(n => SyntheticPath.NameOf(n)).Order(),
             PathInfoFile.Read(repository.Store.Blobs.OpenRead(prepared.Revision!.PathInfoDigest)!, "infos").Select(i => i.Path));
@@ -119,5 +121,6 @@ public sealed class CommitTests
         Assert.Equal([lost.BundleDigest], refused.Missing);
         await repository.PublishAsync(Cancel, SyntheticPath.Package("a"));
         Assert.Empty(CatalogAudit.Run(repository.RepositoryFolder).Findings);
+        await CleanRepository.AssertAsync(repository, Cancel);
     }
 }

@@ -6,6 +6,7 @@ using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.TestKit.Store;
+using CvmfsNix.Cluster.Tests.Verify;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Store.Repositories;
@@ -29,7 +30,7 @@ public sealed class RepositoryStoreTests
     public async Task A_repository_passes_the_audit_at_every_revision(HashAlgorithmId algorithm, string storeDirectory)
     {
         await using TestRepository repository = await TestRepository.CreateAsync(Cancel, algorithm, storeDirectory);
-        AssertGood(CatalogAudit.Run(repository.RepositoryFolder));
+        await AssertGoodAsync(repository);
 
         await repository.PublishAsync(Cancel, SyntheticPath.Of("kinds", ManyKinds, algorithm: algorithm), SyntheticPath.Of("file", SyntheticTree.File("just a file"), algorithm: algorithm));
         await repository.PublishAsync(Cancel, SyntheticPath.Package("nested", files: 40, algorithm: algorithm), SyntheticPath.Of("link", SyntheticTree.Symlink("/nowhere"), algorithm: algorithm));
@@ -105,7 +106,7 @@ public sealed class RepositoryStoreTests
         await undisturbed.PublishAsync(Cancel, SyntheticPath.Package("b"));
 
         Assert.Equal(3u, lost.Revision!.Head.Revision);
-        AssertGood(CatalogAudit.Run(repository.RepositoryFolder));
+        await AssertGoodAsync(repository);
         Assert.Null(repository.Store.Index.Paths.Find(SyntheticPath.NameOf("lost")));
         Assert.Equal(undisturbed.Head.RootHash, repository.Head.RootHash);
     }
@@ -117,7 +118,7 @@ public sealed class RepositoryStoreTests
         await repository.PrepareAsync(Cancel, await repository.SealAsync([SyntheticPath.Package("lost")], Cancel));
         await repository.PublishAsync(Cancel, SyntheticPath.Package("kept"));
 
-        AssertGood(CatalogAudit.Run(repository.RepositoryFolder));
+        await AssertGoodAsync(repository);
         await using RepositoryReader reader = await repository.OpenReaderAsync(Cancel);
         Assert.Null(await reader.FindAsync(repository.Format.StoreRoot.Combine(SyntheticPath.NameOf("lost").Value), Cancel));
         Assert.NotNull(await reader.FindAsync(repository.Format.StoreRoot.Combine(SyntheticPath.NameOf("kept").Value), Cancel));
@@ -150,7 +151,7 @@ public sealed class RepositoryStoreTests
         await wiped.PublishAsync(Cancel, SyntheticPath.Package("next", files: 20), SyntheticPath.Package("small", files: 1));
         Assert.Equal(kept.Head.RootHash, wiped.Head.RootHash);
         Assert.Equal(kept.Head.StoreCatalog, wiped.Head.StoreCatalog);
-        AssertGood(CatalogAudit.Run(wiped.RepositoryFolder));
+        await AssertGoodAsync(wiped);
     }
 
     [Fact]
@@ -176,7 +177,7 @@ public sealed class RepositoryStoreTests
         await repository.Store.ApplyRevisionAsync(3, new byte[] { 3 }, repository.Revisions[2], Cancel);
 
         Assert.Equal(served, await File.ReadAllBytesAsync(Path.Combine(repository.RepositoryFolder, ".cvmfspublished"), Cancel));
-        AssertGood(CatalogAudit.Run(repository.RepositoryFolder));
+        await AssertGoodAsync(repository);
         Assert.Equal(3u, repository.Store.IndexedRevision);
         await using RepositoryReader reader = await repository.OpenReaderAsync(Cancel);
         Assert.Equal(3u, reader.Revision);
@@ -263,7 +264,7 @@ public sealed class RepositoryStoreTests
         }
 
         await repository.Store.ApplyRevisionAsync(2, new byte[] { 2 }, prepared.Revision!, Cancel);
-        AssertGood(CatalogAudit.Run(repository.RepositoryFolder));
+        await AssertGoodAsync(repository);
     }
 
     [Fact]
@@ -284,7 +285,7 @@ public sealed class RepositoryStoreTests
         await repository.Store.ApplyCollectedAsync(4, new byte[] { 4 }, [.. last.Superseded, .. served], Cancel);
 
         Assert.All(last.Superseded, o => Assert.False(repository.Store.Objects.Contains(o)));
-        AssertGood(CatalogAudit.Run(repository.RepositoryFolder));
+        await AssertGoodAsync(repository);
         var previous = repository.Head.Previous!;
         AssertGood(CatalogAudit.Run(repository.RepositoryFolder, previous.RootHash.ToString(), previous.RootSize));
     }
@@ -317,7 +318,7 @@ public sealed class RepositoryStoreTests
         Assert.Equal((MemberStatus.Committed, "default-3"), await SetAsync("a"));
         Assert.Equal((MemberStatus.Rejected, ""), await SetAsync("never-published"));
 
-        AssertGood(CatalogAudit.Run(repository.RepositoryFolder));
+        await AssertGoodAsync(repository);
         await using RepositoryReader reader = await repository.OpenReaderAsync(Cancel);
         RepositoryPath profiles = RepositoryPath.Parse("/nix/var/nix/profiles");
         Assert.Equal("default-3-link", await TargetAsync("default"));
@@ -355,10 +356,17 @@ public sealed class RepositoryStoreTests
         repository.Now -= TimeSpan.FromHours(1);
         await repository.PublishAsync(Cancel, SyntheticPath.Package("a"));
         Assert.Equal(first, repository.Head.PublishedAt);
-        AssertGood(CatalogAudit.Run(repository.RepositoryFolder));
+        await AssertGoodAsync(repository);
     }
 
     private static void AssertGood(CatalogAudit audit) => Assert.Empty(audit.Findings);
+
+    // Two opinions that share no code.
+    private static async Task AssertGoodAsync(TestRepository repository)
+    {
+        AssertGood(CatalogAudit.Run(repository.RepositoryFolder));
+        await CleanRepository.AssertAsync(repository, Cancel);
+    }
 
     private static async Task<string> ReadAsync(RepositoryReader reader, RepositoryPath path)
     {
