@@ -1,0 +1,164 @@
+using System.Data.Common;
+using Akka.Actor;
+using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Transactions;
+using CvmfsNix.Cluster.Store.Commit;
+using CvmfsNix.Cluster.Store.Repositories;
+using CvmfsNix.Cluster.Store.Steps;
+using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
+
+namespace CvmfsNix.Cluster.Actors.Repositories;
+
+/// <content>Batches: taken from the queue, prepared in the store, appended, answered.</content>
+internal sealed partial class RepositoryWriter
+{
+    private void Take(Enqueue offer)
+    {
+        bool full = _phase == Phase.Starting;
+        foreach (var transaction in full ? [] : offer.Transactions)
+        {
+            if (_state.Unsettled.TryGetValue(transaction.Id, out var outcome))
+            {
+                // Its ledger will be told once the answer is not only in memory: an outcome of the state is in the journal.
+                _settings.Ledgers.Tell(new Decide(_definition.Repository, outcome));
+            }
+            else if (!_state.Settled.Contains(transaction.Id) && !_inFlight.Any(q => q.Transaction.Id == transaction.Id))
+            {
+                full |= !_queue.TryAdd(transaction, Now);
+            }
+        }
+
+        if (full)
+            _settings.Ledgers.Tell(new WriterBusy(offer.Repository, offer.Bucket, TimeSpan.FromSeconds(1)));
+        TryPrepare();
+    }
+
+    private void TryPrepare()
+    {
+        if (_phase != Phase.Idle || _resting || _queue.Ready == 0)
+            return;
+        _phase = Phase.Preparing;
+        _inFlight = _queue.Take(_pacing.Members);
+        var attempt = ++_attempt;
+        var now = Now;
+        var batch = _inFlight.Select(q => q.Transaction).ToList();
+        var head = _state.Head!;
+        Run(() => _local!.Backend.PrepareAsync(head, batch, now, _stopping.Token))
+            .PipeTo(Self, success: b => new Prepared(attempt, b), failure: e => new PrepareFailed(attempt, e));
+    }
+
+    private void Append(Prepared prepared)
+    {
+        _pacing.Prepared();
+        var decided = new List<TransactionOutcome>();
+        var deferred = new List<CommitQueue.Queued>();
+        foreach (var (queued, outcome) in _inFlight.Zip(prepared.Batch.Outcomes))
+        {
+            bool patient = outcome.Reason?.Code == RejectionCodes.MissingReference && (queued.Tries == 1 || Now < queued.ArrivedAt + _settings.ReferenceWait);
+            if (patient)
+                deferred.Add(queued);
+            else
+                decided.Add(outcome);
+        }
+
+        _inFlight = [.. _inFlight.Except(deferred)];
+        deferred.ForEach(_queue.Defer);
+        if (deferred.Count > 0)
+            Timers.StartSingleTimer(nameof(ReleaseDeferred), new ReleaseDeferred(), DeferredTick);
+        if (decided.Count == 0)
+        {
+            _inFlight = [];
+            _phase = Phase.Idle;
+            TryPrepare();
+            return;
+        }
+
+        _decided = decided;
+        var settled = _settled.ToList();
+        _phase = Phase.Appending;
+        StepProbe.At(StepNames.AppendBefore, _definition.Repository.Value);
+        if (prepared.Batch.Revision is { } revision)
+            PersistAsync(new RevisionCommitted(revision, decided, settled, Now), e => Appended(e, revision));
+        else
+            PersistAsync(new TransactionsDecided(decided, settled, Now), e => Appended(e, null));
+    }
+
+    private void Appended(IRepositoryEvent @event, Revision? revision)
+    {
+        Written(@event);
+        StepProbe.At(StepNames.AppendAfter, _definition.Repository.Value);
+        foreach (var id in _settled.Where(id => !_state.Unsettled.ContainsKey(id)).ToList())
+            _settled.Remove(id);
+        Announce();
+        if (revision is null)
+        {
+            Answer();
+            return;
+        }
+
+        _phase = Phase.Adopting;
+        var attempt = _attempt;
+        Run(async () =>
+        {
+            await _local!.Backend.AdoptAsync(revision, _stopping.Token).ConfigureAwait(false);
+            return true;
+        }).PipeTo(Self, success: _ => new Adopted(attempt, null), failure: e => new Adopted(attempt, e));
+    }
+
+    private void Finish(Adopted adopted)
+    {
+        Answer();
+        if (adopted.Cause is not { } cause)
+        {
+            _queue.Release();
+            TryPrepare();
+            return;
+        }
+
+        // It is history whatever happened to our working copies; a fresh start rebuilds them.
+        _log.Error(cause, "{0}: the committed revision {1} could not be taken over; the writer starts anew", _definition.Repository, _state.Head?.Revision);
+        Context.Stop(Self);
+    }
+
+    private void Answer()
+    {
+        foreach (var outcome in _decided)
+            _settings.Ledgers.Tell(new Decide(_definition.Repository, outcome));
+        _decided = [];
+        _inFlight = [];
+        _phase = Phase.Idle;
+        TryPrepare();
+    }
+
+    private void GiveBack(PrepareFailed failed)
+    {
+        bool passes = failed.Cause is IOException or UnauthorizedAccessException or DbException or IndexBehindException or IncompleteStoreException or OperationCanceledException;
+        var advice = _pacing.Failed(_inFlight.Count, passes);
+        if (advice.RejectAlone)
+        {
+            Reject(_inFlight[0].Transaction, failed.Cause);
+            return;
+        }
+
+        _queue.Return(_inFlight);
+        _inFlight = [];
+        _phase = Phase.Idle;
+        _log.Error(failed.Cause, "{0}: a batch could not be prepared (try {1}); again in {2}", _definition.Repository, _pacing.Failures, advice.Pause);
+        _resting = true;
+        Timers.StartSingleTimer(nameof(PrepareAgain), new PrepareAgain(), advice.Pause);
+    }
+
+    private void Reject(SealedTransaction transaction, Exception cause)
+    {
+        _log.Error(cause, "{0}: transaction {1} cannot be prepared and is rejected", _definition.Repository, transaction.Id);
+        var head = _state.Head!;
+        _decided =
+        [
+            new TransactionOutcome(
+                transaction.Id, TransactionStatus.Rejected, false, head.Revision, head.RootHash.ToString(), 0, 0, KeptContent.None, 0,
+                new Model.Transactions.Rejection("CannotCommit", $"The transaction could not be turned into a revision: {cause.Message}", _definition.Repository.Value, "publish again; if it is refused again, the log of the node that leads tells why")),
+        ];
+        _phase = Phase.Appending;
+        PersistAsync(new TransactionsDecided(_decided, [.. _settled], Now), e => Appended(e, null));
+    }
+}

@@ -1,0 +1,122 @@
+using Akka.Actor;
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Keeping;
+using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Transactions;
+using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
+
+namespace CvmfsNix.Cluster.Actors.Repositories;
+
+/// <content>From recovery to the first batch: the store is opened and caught up, the repository created or led.</content>
+internal sealed partial class RepositoryWriter
+{
+    private void Open()
+    {
+        if (_state.Epoch > _settings.Epoch || (_state.Epoch == _settings.Epoch && _state.Leader != _settings.Node))
+        {
+            _problem = $"Another leader ({_state.Leader}, epoch {_state.Epoch}) writes to this repository.";
+            _settings.Leader.Tell(new LeadershipLost(_definition.Repository, _state.Epoch, _state.Leader));
+            return;
+        }
+
+        if (_local is not null)
+        {
+            CatchUp(_local);
+            return;
+        }
+
+        _opening = OpenAsync();
+        _opening.PipeTo(Self, success: r => new Opened(r), failure: e => new StartFailed(e));
+        return;
+
+        async Task<LocalRepository> OpenAsync()
+        {
+            var local = await _settings.Local.OpenAsync(_definition, _settings.Journal, _stopping.Token).ConfigureAwait(false);
+            await local.WriterGate.WaitAsync(_stopping.Token).ConfigureAwait(false);
+            return local;
+        }
+    }
+
+    private void CatchUp(LocalRepository local)
+    {
+        _local = local;
+        if (local.Backend.AppliedSequence > LastSequenceNr)
+        {
+            StartAgain($"{PublishingCodes.JournalBehindStores}: the journal of {_definition.Repository} ends at event {LastSequenceNr}, but this node's store has served event {local.Backend.AppliedSequence}. An old backup of the journal? Restore the newest one.");
+            return;
+        }
+
+        // Cheap checks first; the index must hold every revision of the journal before a batch is decided with it.
+        if (local.Backend.KeyProblem() is { } keys)
+        {
+            StartAgain(keys);
+            _settings.Leader.Tell(new CannotLead(_definition.Repository, keys));
+            return;
+        }
+
+        Run(CatchUpAsync).PipeTo(Self, success: _ => new CaughtUp(), failure: e => new StartFailed(e));
+        return;
+
+        async Task<bool> CatchUpAsync()
+        {
+            await local.Backend.DiscardAsync(_stopping.Token).ConfigureAwait(false);
+            await local.CatchUpAsync(_stopping.Token).ConfigureAwait(false);
+            return true;
+        }
+    }
+
+    private void CreateOrLead()
+    {
+        if (_state.Definition is not null)
+        {
+            Lead();
+            return;
+        }
+
+        var now = Now;
+        Run(() => CreateAsync(_local!)).PipeTo(Self, success: e => new InitialPrepared(e), failure: e => new StartFailed(e));
+        return;
+
+        async Task<RepositoryCreated> CreateAsync(LocalRepository local)
+        {
+            var whitelist = local.Backend.SignWhitelist(now)
+                ?? throw new InvalidOperationException($"{_definition.Repository} cannot be created: its master key is not on this node.");
+            var initial = await local.Backend.PrepareInitialAsync(now, _stopping.Token).ConfigureAwait(false);
+            return new RepositoryCreated(_definition, whitelist.Bytes, whitelist.ExpiresAt, initial, now);
+        }
+    }
+
+    private void Lead()
+    {
+        // A restart within the same leadership goes on under the mark that is there.
+        if (_state.Epoch == _settings.Epoch)
+            Work();
+        else
+            PersistAsync(new LeaderStarted(_settings.Epoch, _settings.Node, Now), e =>
+            {
+                Written(e);
+                Work();
+            });
+    }
+
+    private void Work()
+    {
+        _phase = Phase.Idle;
+        _problem = "";
+        Timers.StartPeriodicTimer(nameof(TellAgain), new TellAgain(), TimeSpan.Zero, TellAgainEvery);
+        Timers.StartPeriodicTimer(nameof(Housekeeping), new Housekeeping(), TimeSpan.Zero, HousekeepingEvery());
+        for (int bucket = 0; bucket < LedgerBucket.Count; bucket++)
+            _settings.Ledgers.Tell(new OfferSealed(_definition.Repository, bucket));
+        _settings.Leader.Tell(new Ready(Status()));
+        Announce();
+        TryPrepare();
+    }
+
+    private void StartAgain(string problem)
+    {
+        if (problem != _problem)
+            _log.Error("{0}: the writer cannot start: {1}", _definition.Repository, problem);
+        _problem = problem;
+        Timers.StartSingleTimer(nameof(Start), new Start(), StartAgainAfter);
+    }
+}

@@ -1,0 +1,35 @@
+using Akka.Actor;
+using CvmfsNix.Cluster.Actors.Journal;
+using CvmfsNix.Cluster.Actors.Keeping;
+
+namespace CvmfsNix.Cluster.Actors.Repositories;
+
+/// <summary>What a writer needs besides its messages.</summary>
+internal sealed record WriterSettings
+{
+    public required ulong Epoch { get; init; }
+
+    public required string Node { get; init; }
+
+    /// <summary>Told of a lost leadership and of readiness.</summary>
+    public required IActorRef Leader { get; init; }
+
+    /// <summary>The ledgers.</summary>
+    public required IActorRef Ledgers { get; init; }
+
+    public required LocalRepositories Local { get; init; }
+
+    public required IJournalReader Journal { get; init; }
+
+    public required TimeProvider Clock { get; init; }
+
+    public required int BatchMembersMax { get; init; }
+
+    public required int QueueMax { get; init; }
+
+    public required TimeSpan ReferenceWait { get; init; }
+
+    public required TimeSpan CatalogsKeep { get; init; }
+
+    public required int SnapshotEvery { get; init; }
+}
