@@ -1,24 +1,27 @@
 using System.Collections.Concurrent;
 using Akka.Actor;
 using Akka.Hosting;
+using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Actors.Leadership;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Actors.Transactions;
+using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Keys;
 using CvmfsNix.Cluster.Store.Repositories;
+using CvmfsNix.Cluster.Store.Transfer;
 using Microsoft.Extensions.Hosting;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
 namespace CvmfsNix.Cluster.Actors.Gateway;
 
 /// <inheritdoc cref="IPublishingCore"/>
-internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalRepositories local, CoreOptions options, TimeProvider clock) : IPublishingCore
+internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalRepositories local, StoreCopies copies, CoreOptions options, TimeProvider clock) : IPublishingCore, IDisposable
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(2);
@@ -29,6 +32,11 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
     /// <summary>How long an answer waits until the revision is served here too; a convenience, not a promise.</summary>
     private static readonly TimeSpan ServedTimeout = TimeSpan.FromSeconds(5);
 
+    /// <summary>Packs copied ahead of their seals at the same time; the others wait for the seal.</summary>
+    private const int CopiedAhead = 4;
+
+    private readonly SemaphoreSlim _ahead = new(CopiedAhead);
+    private readonly CancellationTokenSource _stopping = new();
     private readonly KeyFolder _keys = new(options.KeysDirectory);
     private readonly ConcurrentDictionary<(string Repository, TransactionId Id), DateTimeOffset> _open = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -42,12 +50,24 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
 
     public Task WhenTerminated => life.Ended;
 
+    public void Dispose()
+    {
+        _stopping.Cancel();
+        _stopping.Dispose();
+        _ahead.Dispose();
+    }
+
     public Task ReadyAsync(CancellationToken ct) => _ready.Task.WaitAsync(ct);
 
     public async Task<RepositoryView> CreateRepositoryAsync(CreateRepository command, CancellationToken ct)
     {
         if (!RepositoryId.TryParse(command.Repository, out var repository))
             throw new PublishingException(PublishingCodes.InvalidRepositoryName, $"'{command.Repository}' is no repository name.", command.Repository, "Use 1 to 60 letters, digits, dots, dashes or underscores, as in nix.example.org.");
+        await CopiedAsync(command.Repository, async () =>
+        {
+            await copies.WaitForStoresAsync(options.CopiesTimeout, ct).ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
         var request = new RepositoryProtocol.RepositoryDefinitionRequest(repository, command.StoreDirectory, HashNames.Of(command.HashAlgorithm));
         var reply = await AskAsync<Stratum0Leader>(new RepositoryProtocol.CreateRepository(request), TimeSpan.FromSeconds(30), PublishingCodes.NoLeader, command.Repository, ct).ConfigureAwait(false);
         if (reply is RepositoryProtocol.Failed failed)
@@ -81,7 +101,7 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
             case Waiting:
                 return new OpenOutcome.Known(new TransactionView(id, TransactionStatus.Sealed));
             case Decided decided:
-                return new OpenOutcome.Known(View(fqrn, decided.Outcome));
+                return new OpenOutcome.Known(await ViewAsync(fqrn, decided.Outcome, ct).ConfigureAwait(false));
             default:
                 throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply);
         }
@@ -94,7 +114,11 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
             throw new PublishingException(PublishingCodes.InvalidRequest, $"The builder's name has {command.Builder.Length} characters; at most {SealedTransaction.BuilderLengthMax} are allowed.", command.Id.ToString());
         var seal = new Seal(
             repository.Definition.Repository,
-            new SealedTransaction(command.Id, command.Digest, command.BundleDigest, command.BundleSize, command.Paths, command.Builder));
+            new SealedTransaction(command.Id, command.Digest, command.BundleDigest, command.BundleSize, command.Paths, command.Builder)
+            {
+                Stores = await SecureAsync(repository, command, ct).ConfigureAwait(false),
+            });
+        long started = clock.GetTimestamp();
         using var deadline = new CancellationTokenSource(options.SealTimeout, clock);
         while (true)
         {
@@ -105,6 +129,8 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
             }
             catch (AskTimeoutException) when (!deadline.IsCancellationRequested)
             {
+                if (await WaitsForStoresAsync(repository, started, ct).ConfigureAwait(false) is { } problem)
+                    throw TooFewCopies(command.Id.ToString(), problem, "It is sealed, and will be committed when the stores are back. Repeat the same command; the same transaction id is safe.", null);
                 continue;
             }
             catch (AskTimeoutException e)
@@ -116,7 +142,7 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
                 throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply);
             _open.TryRemove((command.Repository, command.Id), out _);
             await ServedAsync(repository, decided.Outcome, ct).ConfigureAwait(false);
-            return View(command.Repository, decided.Outcome);
+            return await ViewAsync(command.Repository, decided.Outcome, ct).ConfigureAwait(false);
         }
     }
 
@@ -125,7 +151,12 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
         var repository = Local(command.Repository);
         var kept = new KeptContent(command.ContentKept, null);
         if (command.ContentKept.Count > KeptContent.InlineMax && repository.Backend is StoreBackend backend)
+        {
             kept = await backend.KeptAsync(command.ContentKept, ct).ConfigureAwait(false);
+            if (copies.Needed && kept.BlobDigest is { } list)
+                await CopiedAsync(command.Id.ToString(), () => copies.EnsureAsync(backend.Store, [StoreItem.OfBlob(list)], command.Id.ToString(), options.CopiesTimeout, ct)).ConfigureAwait(false);
+        }
+
         var outcome = new TransactionOutcome(
             command.Id, TransactionStatus.Committed, true, command.Revision, command.RootHash, 0, command.PathsPresent, kept, 0, null);
         var conclude = new Conclude(repository.Definition.Repository, new SealedTransaction(command.Id, command.Digest, "", 0, 0, command.Builder), outcome);
@@ -133,7 +164,7 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
         _open.TryRemove((command.Repository, command.Id), out _);
         return reply switch
         {
-            Decided decided => View(command.Repository, decided.Outcome),
+            Decided decided => await ViewAsync(command.Repository, decided.Outcome, ct).ConfigureAwait(false),
             Waiting => new TransactionView(command.Id, TransactionStatus.Sealed),
             _ => throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply),
         };
@@ -144,7 +175,7 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
         var reply = await AskLedgerAsync(new GetTransaction(Local(fqrn).Definition.Repository, id), ct).ConfigureAwait(false);
         return reply switch
         {
-            Decided decided => View(fqrn, decided.Outcome),
+            Decided decided => await ViewAsync(fqrn, decided.Outcome, ct).ConfigureAwait(false),
             Waiting => new TransactionView(id, TransactionStatus.Sealed),
             NotSealed notSealed => new TransactionView(id, notSealed.Status),
             _ => throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply),
@@ -165,6 +196,42 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
 
     public RepositoryStore Store(string fqrn) =>
         Local(fqrn).Backend is StoreBackend backend ? backend.Store : throw UnknownRepository(fqrn);
+
+    public async Task<bool> ConfirmAsync(string fqrn, IReadOnlyCollection<ObjectName> objects, TransactionId transaction, CancellationToken ct)
+    {
+        if (!copies.Needed || Local(fqrn).Backend is not StoreBackend backend)
+            return true;
+        try
+        {
+            await CopiedAsync(transaction.ToString(), () => copies.EnsureAsync(backend.Store, [.. objects.Select(StoreItem.Of)], transaction.ToString(), options.CopiesTimeout, ct)).ConfigureAwait(false);
+            return true;
+        }
+        catch (IncompleteStoreException)
+        {
+            return false;
+        }
+    }
+
+    public void CopyAhead(string fqrn, IReadOnlyCollection<ObjectName> objects, TransactionId transaction)
+    {
+        if (!copies.Needed || Local(fqrn).Backend is not StoreBackend backend || !_ahead.Wait(0, CancellationToken.None))
+            return;
+        _ = Task.Run(async () =>
+        {
+            try
+            {
+                await copies.EnsureAsync(backend.Store, [.. objects.Select(StoreItem.Of)], transaction.ToString(), TimeSpan.Zero, _stopping.Token).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or IncompleteStoreException or OperationCanceledException or ObjectDisposedException)
+            {
+                // The seal asks again, and waits for the answer.
+            }
+            finally
+            {
+                _ahead.Release();
+            }
+        });
+    }
 
     public async Task<ClusterStatus> StatusAsync(CancellationToken ct)
     {
@@ -223,6 +290,45 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
         }
     }
 
+    // A seal that is repeated gets its answer even when there are too few stores for a new one.
+    private async Task<IReadOnlyList<string>> SecureAsync(LocalRepository repository, SealTransaction command, CancellationToken ct)
+    {
+        if (!copies.Needed || repository.Backend is not StoreBackend backend)
+            return [];
+        if (await AskLedgerAsync(new Begin(repository.Definition.Repository, command.Id, command.Digest, false), ct).ConfigureAwait(false) is not Opened)
+            return [];
+        return await CopiedAsync(command.Id.ToString(), async () =>
+        {
+            var items = await Task.Run(() => StoreItems.OfBundle(backend.Store, command.BundleDigest), ct).ConfigureAwait(false);
+            return await copies.EnsureAsync(backend.Store, items, command.Id.ToString(), options.CopiesTimeout, ct).ConfigureAwait(false);
+        }).ConfigureAwait(false);
+    }
+
+    private static async Task<T> CopiedAsync<T>(string what, Func<Task<T>> copy)
+    {
+        try
+        {
+            return await copy().ConfigureAwait(false);
+        }
+        catch (TooFewCopiesException e)
+        {
+            throw TooFewCopies(what, e.Message, "Bring stores back, or wait until they are; the number of copies is never lowered by itself. The same transaction id is safe.", e);
+        }
+    }
+
+    private static PublishingException TooFewCopies(string what, string problem, string hint, Exception? inner) =>
+        new(PublishingCodes.TooFewCopies, problem, what, hint, TimeSpan.FromSeconds(2), inner);
+
+    // The writer's words, when it has been waiting for stores for as long as a publish waits.
+    private async Task<string?> WaitsForStoresAsync(LocalRepository repository, long since, CancellationToken ct)
+    {
+        if (!copies.Needed || clock.GetElapsedTime(since) < options.CopiesTimeout)
+            return null;
+        var leader = await LeaderStatusAsync(ct).ConfigureAwait(false);
+        var problem = leader?.Writers.FirstOrDefault(w => w.Repository == repository.Definition.Repository)?.Problem;
+        return problem?.StartsWith(PublishingCodes.TooFewCopies + ": ", StringComparison.Ordinal) == true ? problem[(PublishingCodes.TooFewCopies.Length + 2)..] : null;
+    }
+
     private Task<object> AskLedgerAsync(ITransactionMessage message, CancellationToken ct) =>
         AskAsync<TransactionLedger>(message, AnswerTimeout, PublishingCodes.OutcomeUnknown, message.Id.ToString(), ct);
 
@@ -277,13 +383,19 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
 
     private static InvalidOperationException Unexpected(object reply) => new($"A ledger answered with {reply}.");
 
-    private TransactionView View(string fqrn, TransactionOutcome outcome)
+    private async Task<TransactionView> ViewAsync(string fqrn, TransactionOutcome outcome, CancellationToken ct)
     {
         var kept = outcome.ContentKept.Paths;
-        if (outcome.ContentKept.BlobDigest is { } digest && Local(fqrn).Backend is StoreBackend backend && backend.Store.Blobs.OpenRead(digest) is { } blob)
+        if (outcome.ContentKept.BlobDigest is { } digest && Local(fqrn).Backend is StoreBackend backend)
         {
-            using var reader = new StreamReader(blob);
-            kept = reader.ReadToEnd().Split('\n');
+            // The list was written by the node that was asked first, or by the leader.
+            if (!backend.Store.Blobs.Contains(digest))
+                await copies.PullAsync(backend.Store, [StoreItem.OfBlob(digest)], ct).ConfigureAwait(false);
+            if (backend.Store.Blobs.OpenRead(digest) is { } blob)
+            {
+                using var reader = new StreamReader(blob);
+                kept = (await reader.ReadToEndAsync(ct).ConfigureAwait(false)).Split('\n');
+            }
         }
 
         return LedgerReplies.View(outcome, kept);

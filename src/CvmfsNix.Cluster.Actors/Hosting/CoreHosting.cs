@@ -4,6 +4,7 @@ using Akka.Cluster.Hosting;
 using Akka.Hosting;
 using Akka.Pattern;
 using Akka.Serialization;
+using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Keeping;
@@ -11,7 +12,9 @@ using CvmfsNix.Cluster.Actors.Leadership;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Actors.Transactions;
+using CvmfsNix.Cluster.Model.Copies;
 using CvmfsNix.Cluster.Model.Transactions;
+using CvmfsNix.Cluster.Store.Layout;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -41,7 +44,15 @@ public static class CoreHosting
         Validate(options);
         services.AddSingleton(options);
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton<IRepositoryBackends>(_ => new StoreBackends(options));
+        services.AddSingleton(_ => new StoreSet(StoreIdentity.LoadOrCreate(new StoreLayout(options.DataDirectory))));
+        services.AddSingleton(sp => new StoreCopies(
+            new CopyRules(options.Copies),
+            sp.GetRequiredService<StoreSet>(),
+            sp.GetService<IStoreSurface>() is { } surface ? new PeerClient(surface.Credential) : null,
+            sp.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(sp => new PeerStores(
+            sp.GetRequiredService<LocalRepositories>(), sp.GetRequiredService<StoreSet>(), options, sp.GetRequiredService<CoreSystem>()));
+        services.TryAddSingleton<IRepositoryBackends>(sp => new StoreBackends(options, sp.GetRequiredService<StoreCopies>()));
         services.AddSingleton<LocalRepositories>();
         services.AddSingleton<CoreSystem>();
         services.AddSingleton(Database(options.Journal));
@@ -104,6 +115,9 @@ public static class CoreHosting
                 new ClusterSingletonOptions { Role = CoreRole, LogSingletonIdentificationFailure = false, BufferSize = 1_000 })
             .WithActors((system, registry, _) =>
             {
+                var stores = provider.GetRequiredService<StoreSet>();
+                Func<string?> url = provider.GetService<IStoreSurface>() is { } surface ? () => surface.Url : () => "";
+                system.ActorOf(Props.Create(() => new StoreAnnouncer(stores, url, options.Site)), StoreAnnouncer.Name);
                 registry.Register<StoreKeepers>(system.ActorOf(Props.Create(() => new StoreKeepers(local, journal)), "store-keepers"));
             });
     }

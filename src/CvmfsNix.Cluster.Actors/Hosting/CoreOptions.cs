@@ -36,6 +36,9 @@ public sealed record CoreOptions
     /// <summary>Stores an object must be durable on before anything that needs it is answered.</summary>
     public int Copies { get; init; } = 1;
 
+    /// <summary>How long a publish waits for stores when there are fewer than <see cref="Copies"/>, before it is told so.</summary>
+    public TimeSpan CopiesTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>How long a finished transaction is remembered; an older id is refused. Longer: retries are answered for longer, ledgers grow.</summary>
     public TimeSpan TransactionRetention { get; init; } = TimeSpan.FromDays(7);
 

@@ -1,3 +1,4 @@
+using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Store.Repositories;
 
@@ -48,6 +49,22 @@ public interface IPublishingCore
     /// <summary>The local store of a repository.</summary>
     /// <exception cref="PublishingException">UnknownRepository: not known on this node (yet).</exception>
     RepositoryStore Store(string fqrn);
+
+    /// <summary>
+    /// Makes committed objects, which a builder is about to be told it need not send, as durable as if it had sent them. With one copy there
+    /// is nothing to do.
+    /// </summary>
+    /// <returns>False when some of them are on no reachable store: the builder has to send the content.</returns>
+    /// <exception cref="PublishingException">TooFewCopies.</exception>
+    Task<bool> ConfirmAsync(string fqrn, IReadOnlyCollection<ObjectName> objects, TransactionId transaction, CancellationToken ct) => Task.FromResult(true);
+
+    /// <summary>
+    /// Starts to copy what a builder has sent, while it sends more, so that its seal has little left to wait for. Promises nothing and never
+    /// blocks.
+    /// </summary>
+    void CopyAhead(string fqrn, IReadOnlyCollection<ObjectName> objects, TransactionId transaction)
+    {
+    }
 
     /// <summary>Members, leader, queues. Asks the leader; what does not answer in time is left at its default.</summary>
     Task<ClusterStatus> StatusAsync(CancellationToken ct);

@@ -43,6 +43,9 @@ public static class PublishingCodes
     /// <summary>Nobody answered in time: it may have happened or not. Asking again with the same id is safe.</summary>
     public const string OutcomeUnknown = nameof(OutcomeUnknown);
 
+    /// <summary>Fewer stores are reachable than copies are required; nothing was lowered. Asking again with the same id is safe.</summary>
+    public const string TooFewCopies = nameof(TooFewCopies);
+
     public const string JournalBehindStores = nameof(JournalBehindStores);
     public const string KeysMissing = nameof(KeysMissing);
     public const string InvalidRequest = nameof(InvalidRequest);

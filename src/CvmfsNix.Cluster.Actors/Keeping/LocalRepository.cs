@@ -9,6 +9,8 @@ namespace CvmfsNix.Cluster.Actors.Keeping;
 /// </summary>
 internal sealed class LocalRepository(RepositoryDefinition definition, IRepositoryBackend backend, IJournalReader journal) : IAsyncDisposable
 {
+    private const int AppliedTogether = 64;
+
     private readonly SemaphoreSlim _catchUp = new(1, 1);
     private readonly SemaphoreSlim _writer = new(1, 1);
     private readonly Lock _gate = new();
@@ -42,7 +44,10 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
     /// <summary>True once the store reached the end of the journal for the first time since the start.</summary>
     public bool CaughtUp { get; private set; }
 
-    /// <summary>Applies everything the journal holds beyond what this store has, in order.</summary>
+    /// <summary>
+    /// Applies everything the journal holds beyond what this store has, in order; what it lacks for that is taken from other stores. Of several
+    /// revisions only the newest is served.
+    /// </summary>
     public async Task CatchUpAsync(CancellationToken ct)
     {
         await _catchUp.WaitAsync(ct).ConfigureAwait(false);
@@ -50,12 +55,19 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
         {
             if (!CaughtUp)
                 await ReindexAsync(ct).ConfigureAwait(false);
+            var netting = new EventNetting();
+            var due = new List<NettedEvent>();
             await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), SeenSequence + 1, ct).ConfigureAwait(false))
             {
-                var repositoryEvent = (IRepositoryEvent)@event;
-                await backend.ApplyAsync(sequenceNumber, repositoryEvent, ct).ConfigureAwait(false);
-                Advance(sequenceNumber, RevisionOf(repositoryEvent)?.Head.Revision);
+                due.AddRange(netting.Add(sequenceNumber, (IRepositoryEvent)@event));
+                if (due.Count >= AppliedTogether)
+                    await ApplyAsync(due, ct).ConfigureAwait(false);
             }
+
+            due.AddRange(netting.End());
+            await ApplyAsync(due, ct).ConfigureAwait(false);
+            if (backend.IndexedRevision < Revision)
+                await ReindexAsync(ct).ConfigureAwait(false);
 
             Problem = null;
             CaughtUp = true;
@@ -104,6 +116,21 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
             lock (_gate)
                 _waiters.RemoveAll(w => w.Done == done);
         }
+    }
+
+    private async Task ApplyAsync(List<NettedEvent> events, CancellationToken ct)
+    {
+        await backend.CompleteAsync(events, ct).ConfigureAwait(false);
+        foreach (var (sequenceNumber, @event, effect) in events)
+        {
+            if (effect == EventEffect.Apply)
+                await backend.ApplyAsync(sequenceNumber, @event, ct).ConfigureAwait(false);
+            else
+                await backend.PassAsync(sequenceNumber, @event, effect == EventEffect.PassWithCatalogs, ct).ConfigureAwait(false);
+            Advance(sequenceNumber, effect == EventEffect.Apply ? RevisionOf(@event)?.Head.Revision : null);
+        }
+
+        events.Clear();
     }
 
     // A lost index is rebuilt from the journal: revisions that were applied before the loss, not yet indexed again.

@@ -14,7 +14,8 @@ internal sealed class StoreKeepers : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
-    private sealed record Look;
+    /// <summary>Reads the list of repositories again.</summary>
+    public sealed record Look;
 
     private sealed record Found(IReadOnlyList<LocalRepository> Repositories, long SequenceNumber);
 

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 
@@ -43,6 +45,28 @@ internal interface IRepositoryBackend : IAsyncDisposable
 
     /// <summary>Serves an event. Idempotent; in journal order. Events that change no files are only passed over.</summary>
     Task ApplyAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct);
+
+    /// <summary>
+    /// Takes notice of a revision that others have followed: its content is kept and indexed, it is not served. As <see cref="ApplyAsync"/> otherwise.
+    /// </summary>
+    /// <param name="sequenceNumber">Of the event.</param>
+    /// <param name="event">Holds a revision.</param>
+    /// <param name="withCatalogs">Its own catalogs must be here too.</param>
+    /// <param name="ct">Stops before anything is changed.</param>
+    Task PassAsync(long sequenceNumber, IRepositoryEvent @event, bool withCatalogs, CancellationToken ct) => ApplyAsync(sequenceNumber, @event, ct);
+
+    /// <summary>Brings here what events need and other stores have. Best effort: applying tells what is still missing.</summary>
+    Task CompleteAsync(IReadOnlyList<NettedEvent> events, CancellationToken ct) => Task.CompletedTask;
+
+    /// <summary>
+    /// Makes sure that nothing of the batch can be lost with the stores it is on. Those of which it cannot be said now are named, with the
+    /// reason; they stay sealed and are to be tried again.
+    /// </summary>
+    Task<IReadOnlyDictionary<TransactionId, string>> SecureAsync(IReadOnlyList<SealedTransaction> batch, CancellationToken ct) =>
+        Task.FromResult<IReadOnlyDictionary<TransactionId, string>>(ReadOnlyDictionary<TransactionId, string>.Empty);
+
+    /// <summary>The newest event that another reachable store has applied, and whose; 0 = none.</summary>
+    Task<(long Applied, string Store)> HighestAppliedElsewhereAsync(CancellationToken ct) => Task.FromResult((0L, ""));
 
     /// <summary>Brings the path index up to a revision that was applied before.</summary>
     Task ReindexAsync(Revision revision, CancellationToken ct);

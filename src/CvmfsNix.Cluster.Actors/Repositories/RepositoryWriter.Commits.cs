@@ -1,5 +1,9 @@
 using System.Data.Common;
 using Akka.Actor;
+using Akka.Event;
+using CvmfsNix.Cluster.Actors.Copies;
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Commit;
@@ -43,18 +47,30 @@ internal sealed partial class RepositoryWriter
         var now = Now;
         var batch = _inFlight.Select(q => q.Transaction).ToList();
         var head = _state.Head!;
-        Run(() => _local!.Backend.PrepareAsync(head, batch, now, _stopping.Token))
-            .PipeTo(Self, success: b => new Prepared(attempt, b), failure: e => new PrepareFailed(attempt, e));
+        Run(() => PrepareAsync(_local!.Backend, head, batch, now))
+            .PipeTo(Self, success: p => new Prepared(attempt, p.Batch, p.PutOff), failure: e => new PrepareFailed(attempt, e));
+    }
+
+    // A transaction that cannot be secured for the moment holds up no other.
+    private async Task<(PreparedBatch Batch, IReadOnlyDictionary<TransactionId, string> PutOff)> PrepareAsync(
+        IRepositoryBackend backend, RevisionHead head, List<SealedTransaction> batch, DateTimeOffset now)
+    {
+        var putOff = await backend.SecureAsync(batch, _stopping.Token).ConfigureAwait(false);
+        var taken = batch.Where(t => !putOff.ContainsKey(t.Id)).ToList();
+        return (taken.Count == 0 ? new PreparedBatch([], null) : await backend.PrepareAsync(head, taken, now, _stopping.Token).ConfigureAwait(false), putOff);
     }
 
     private void Append(Prepared prepared)
     {
         _pacing.Prepared();
+        PutOff(prepared.PutOff);
         var decided = new List<TransactionOutcome>();
         var deferred = new List<CommitQueue.Queued>();
         foreach (var (queued, outcome) in _inFlight.Zip(prepared.Batch.Outcomes))
         {
-            bool patient = outcome.Reason?.Code == RejectionCodes.MissingReference && (queued.Tries == 1 || Now < queued.ArrivedAt + _settings.ReferenceWait);
+            // What is put off may bring the reference yet.
+            bool patient = outcome.Reason?.Code == RejectionCodes.MissingReference
+                && (queued.Tries == 1 || _putOff.Count > 0 || Now < queued.ArrivedAt + _settings.ReferenceWait);
             if (patient)
                 deferred.Add(queued);
             else
@@ -81,6 +97,27 @@ internal sealed partial class RepositoryWriter
             PersistAsync(new RevisionCommitted(revision, decided, settled, Now), e => Appended(e, revision));
         else
             PersistAsync(new TransactionsDecided(decided, settled, Now), e => Appended(e, null));
+    }
+
+    private void PutOff(IReadOnlyDictionary<TransactionId, string> reasons)
+    {
+        _putOff.ExceptWith(_inFlight.Select(q => q.Transaction.Id));
+        Trouble(reasons.Values.FirstOrDefault() ?? "");
+        if (reasons.Count == 0)
+            return;
+        _putOff.UnionWith(reasons.Keys);
+        foreach (var queued in _inFlight.Where(q => reasons.ContainsKey(q.Transaction.Id)))
+            _queue.Defer(queued);
+        _inFlight = [.. _inFlight.Where(q => !reasons.ContainsKey(q.Transaction.Id))];
+        Timers.StartSingleTimer(nameof(ReleaseDeferred), new ReleaseDeferred(), PutOffTick);
+    }
+
+    // Said once, however often it is tried again.
+    private void Trouble(string problem)
+    {
+        if (problem.Length > 0 && _problem.Length == 0)
+            _log.Warning("{0}: commits wait: {1}", _definition.Repository, problem);
+        _problem = problem;
     }
 
     private void Appended(IRepositoryEvent @event, Revision? revision)
@@ -133,7 +170,8 @@ internal sealed partial class RepositoryWriter
     private void GiveBack(PrepareFailed failed)
     {
         bool passes = failed.Cause is IOException or UnauthorizedAccessException or DbException or IndexBehindException or IncompleteStoreException or OperationCanceledException;
-        var advice = _pacing.Failed(_inFlight.Count, passes);
+        bool tooFew = failed.Cause is TooFewCopiesException;
+        var advice = _pacing.Failed(_inFlight.Count, passes, tooFew ? PutOffTick : null);
         if (advice.RejectAlone)
         {
             Reject(_inFlight[0].Transaction, failed.Cause);
@@ -143,7 +181,10 @@ internal sealed partial class RepositoryWriter
         _queue.Return(_inFlight);
         _inFlight = [];
         _phase = Phase.Idle;
-        _log.Error(failed.Cause, "{0}: a batch could not be prepared (try {1}); again in {2}", _definition.Repository, _pacing.Failures, advice.Pause);
+        if (tooFew)
+            Trouble($"{PublishingCodes.TooFewCopies}: {failed.Cause.Message}");
+        else
+            _log.Error(failed.Cause, "{0}: a batch could not be prepared (try {1}); again in {2}", _definition.Repository, _pacing.Failures, advice.Pause);
         _resting = true;
         Timers.StartSingleTimer(nameof(PrepareAgain), new PrepareAgain(), advice.Pause);
     }

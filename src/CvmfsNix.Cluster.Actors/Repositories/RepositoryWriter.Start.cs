@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Model.Repositories;
@@ -40,12 +41,6 @@ internal sealed partial class RepositoryWriter
     private void CatchUp(LocalRepository local)
     {
         _local = local;
-        if (local.Backend.AppliedSequence > LastSequenceNr)
-        {
-            StartAgain($"{PublishingCodes.JournalBehindStores}: the journal of {_definition.Repository} ends at event {LastSequenceNr}, but this node's store has served event {local.Backend.AppliedSequence}. An old backup of the journal? Restore the newest one.");
-            return;
-        }
-
         // Cheap checks first; the index must hold every revision of the journal before a batch is decided with it.
         if (local.Backend.KeyProblem() is { } keys)
         {
@@ -54,15 +49,50 @@ internal sealed partial class RepositoryWriter
             return;
         }
 
-        Run(CatchUpAsync).PipeTo(Self, success: _ => new CaughtUp(), failure: e => new StartFailed(e));
+        Run(CatchUpAsync).PipeTo(Self, success: c => c, failure: e => new StartFailed(e));
         return;
 
-        async Task<bool> CatchUpAsync()
+        async Task<CaughtUp> CatchUpAsync()
         {
             await local.Backend.DiscardAsync(_stopping.Token).ConfigureAwait(false);
             await local.CatchUpAsync(_stopping.Token).ConfigureAwait(false);
-            return true;
+            var (applied, store) = await local.Backend.HighestAppliedElsewhereAsync(_stopping.Token).ConfigureAwait(false);
+            return local.Backend.AppliedSequence >= applied ? new CaughtUp(local.Backend.AppliedSequence, "of this node") : new CaughtUp(applied, store);
         }
+    }
+
+    // What any store has seen was in a journal once. Either this actor has recovered before another writer appended, or the journal is not
+    // the one the stores have followed.
+    private void Compare(CaughtUp stores)
+    {
+        if (stores.Applied <= LastSequenceNr)
+        {
+            CreateOrLead();
+            return;
+        }
+
+        Run(() => CountAsync(LastSequenceNr + 1)).PipeTo(Self, success: last => new Counted(last, stores), failure: e => new StartFailed(e));
+        return;
+
+        async Task<long> CountAsync(long from)
+        {
+            long last = from - 1;
+            await foreach (var (sequenceNumber, _) in _settings.Journal.ReadAsync(PersistenceId, from, _stopping.Token).ConfigureAwait(false))
+                last = sequenceNumber;
+            return last;
+        }
+    }
+
+    private void Judge(Counted counted)
+    {
+        if (counted.Last > LastSequenceNr)
+        {
+            _log.Info("{0}: the journal has grown to event {1} since it was recovered; it is recovered again", _definition.Repository, counted.Last);
+            Context.Stop(Self);
+            return;
+        }
+
+        StartAgain($"{PublishingCodes.JournalBehindStores}: the journal of {_definition.Repository} ends at event {counted.Last}, but the store {counted.Stores.Store} has seen event {counted.Stores.Applied}. An old backup of the journal, or a standby that lagged? Bring back the newest journal.");
     }
 
     private void CreateOrLead()

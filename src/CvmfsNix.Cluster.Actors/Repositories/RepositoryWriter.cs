@@ -44,6 +44,9 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
 
     private static readonly TimeSpan StartAgainAfter = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan DeferredTick = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>What waits for stores is tried again after this; a store that came back is noticed by then.</summary>
+    private static readonly TimeSpan PutOffTick = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TellAgainEvery = TimeSpan.FromSeconds(5);
     private const int TellAgainMax = 200;
 
@@ -60,13 +63,15 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
 
     private sealed record Opened(LocalRepository Repository);
 
-    private sealed record CaughtUp;
+    private sealed record CaughtUp(long Applied, string Store);
+
+    private sealed record Counted(long Last, CaughtUp Stores);
 
     private sealed record InitialPrepared(RepositoryCreated Event);
 
     private sealed record StartFailed(Exception Cause);
 
-    private sealed record Prepared(long Attempt, PreparedBatch Batch);
+    private sealed record Prepared(long Attempt, PreparedBatch Batch, IReadOnlyDictionary<TransactionId, string> PutOff);
 
     private sealed record PrepareFailed(long Attempt, Exception Cause);
 
@@ -85,6 +90,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     private readonly CommitQueue _queue;
     private readonly BatchPacing _pacing;
     private readonly HashSet<TransactionId> _settled = [];
+    private readonly HashSet<TransactionId> _putOff = [];
     private readonly CancellationTokenSource _stopping = new();
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly IActorRef _mediator = DistributedPubSub.Get(Context.System).Mediator;
@@ -119,7 +125,8 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
 
         Command<Start>(_ => Open());
         Command<Opened>(opened => CatchUp(opened.Repository));
-        Command<CaughtUp>(_ => CreateOrLead());
+        Command<CaughtUp>(Compare);
+        Command<Counted>(Judge);
         Command<InitialPrepared>(initial => PersistAsync(initial.Event, e =>
         {
             Written(e);

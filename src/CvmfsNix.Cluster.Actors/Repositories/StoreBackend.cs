@@ -1,24 +1,36 @@
+using System.Collections.Concurrent;
 using System.Text;
+using CvmfsNix.Cluster.Actors.Copies;
+using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Serialization;
+using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Keys;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Repositories;
+using CvmfsNix.Cluster.Store.Transfer;
 
 namespace CvmfsNix.Cluster.Actors.Repositories;
 
 /// <summary>A repository store behind the model's terms: translates, and keeps long lists out of messages.</summary>
-internal sealed class StoreBackend(RepositoryDefinition definition, RepositoryStore store, StoreLayout layout, KeyFolder keyFolder) : IRepositoryBackend
+internal sealed class StoreBackend(RepositoryDefinition definition, RepositoryStore store, StoreLayout layout, KeyFolder keyFolder, StoreCopies copies) : IRepositoryBackend
 {
+    /// <summary>How long a commit waits for stores before it is put off.</summary>
+    private static readonly TimeSpan CopiesPatience = TimeSpan.FromSeconds(3);
+
+    private const int SecuredAtOnce = 4;
+
     /// <summary>Validity of a new whitelist, as stock publishers give it.</summary>
     private static readonly TimeSpan WhitelistValidity = TimeSpan.FromDays(30);
 
     // Adopting and applying both write the index: one at a time.
     private readonly SemaphoreSlim _index = new(1, 1);
     private readonly string _fqrn = definition.Repository.Value;
+    private readonly ConcurrentDictionary<TransactionId, IReadOnlyList<string>> _secured = new();
     private RepositoryKeySet? _keys;
 
     public RepositoryStore Store => store;
@@ -56,8 +68,13 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
             : $"The certificate of {_fqrn} in {keyFolder.Directory} is not the one the repository was created with. Put the right key files there.";
     }
 
-    public async Task<Revision> PrepareInitialAsync(DateTimeOffset now, CancellationToken ct) =>
-        FromStore(await store.PrepareInitialAsync(Keys, now, ct).ConfigureAwait(false));
+    public async Task<Revision> PrepareInitialAsync(DateTimeOffset now, CancellationToken ct)
+    {
+        var initial = await store.PrepareInitialAsync(Keys, now, ct).ConfigureAwait(false);
+        if (copies.Needed)
+            await copies.EnsureAsync(store, StoreItems.OfCommit(store, initial), _fqrn, CopiesPatience, ct).ConfigureAwait(false);
+        return FromStore(initial);
+    }
 
     public FreshWhitelist? SignWhitelist(DateTimeOffset now)
     {
@@ -77,6 +94,7 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
     public async Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct)
     {
         var members = batch.Select(t => new CommitMember(t.Id.Value, t.BundleDigest)).ToList();
+        await BringCatalogsAsync(head, ct).ConfigureAwait(false);
         var prepared = await store.PrepareAsync(ToStore(head), members, Keys, now, ct).ConfigureAwait(false);
         var revision = prepared.Revision is { } r ? FromStore(r) : null;
         var outcomes = new List<TransactionOutcome>(batch.Count);
@@ -97,7 +115,45 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
                 m.Status == MemberStatus.Rejected ? new Model.Transactions.Rejection(m.Code ?? "Rejected", m.Message ?? "The transaction was rejected.", m.What ?? "", m.Hint) : null));
         }
 
+        if (copies.Needed)
+        {
+            IReadOnlyCollection<StoreItem> made = prepared.Revision is { } commit ? StoreItems.OfCommit(store, commit) : [];
+            var kept = outcomes.Select(o => o.ContentKept.BlobDigest).OfType<string>().Select(StoreItem.OfBlob);
+            await copies.EnsureAsync(store, [.. made, .. kept], batch[0].Id.ToString(), CopiesPatience, ct).ConfigureAwait(false);
+            foreach (var transaction in batch)
+                _secured.TryRemove(transaction.Id, out _);
+        }
+
         return new PreparedBatch(outcomes, revision);
+    }
+
+    public async Task<IReadOnlyDictionary<TransactionId, string>> SecureAsync(IReadOnlyList<SealedTransaction> batch, CancellationToken ct)
+    {
+        var problems = new ConcurrentDictionary<TransactionId, string>();
+        if (!copies.Needed)
+            return problems;
+        await Parallel.ForEachAsync(batch, new ParallelOptions { MaxDegreeOfParallelism = SecuredAtOnce, CancellationToken = ct }, async (transaction, token) =>
+        {
+            try
+            {
+                await SecureAsync(transaction, token).ConfigureAwait(false);
+            }
+            catch (TooFewCopiesException e)
+            {
+                problems[transaction.Id] = $"{PublishingCodes.TooFewCopies}: {e.Message}";
+            }
+            catch (Exception e) when (e is IncompleteStoreException or IOException)
+            {
+                problems[transaction.Id] = e.Message;
+            }
+        }).ConfigureAwait(false);
+        return problems;
+    }
+
+    public async Task<(long Applied, string Store)> HighestAppliedElsewhereAsync(CancellationToken ct)
+    {
+        var (applied, peer) = await copies.HighestAppliedAsync(_fqrn, ct).ConfigureAwait(false);
+        return (applied, peer is null ? "" : $"{peer.Id} on {peer.Address}");
     }
 
     public async Task AdoptAsync(Revision revision, CancellationToken ct)
@@ -136,13 +192,71 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
         }
     }
 
-    public Task ReindexAsync(Revision revision, CancellationToken ct) => store.ReindexAsync(ToStore(revision), ct);
+    public async Task PassAsync(long sequenceNumber, IRepositoryEvent @event, bool withCatalogs, CancellationToken ct)
+    {
+        await _index.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            var bytes = ClusterSerializer.Bytes(@event);
+            await (@event switch
+            {
+                RepositoryCreated e => store.PassCreatedAsync(sequenceNumber, bytes, e.Whitelist, ToStore(e.Initial), withCatalogs, ct),
+                RevisionCommitted e => store.PassRevisionAsync(sequenceNumber, bytes, ToStore(e.Revision), withCatalogs, ct),
+                _ => throw new ArgumentException($"{@event.GetType().Name} holds no revision.", nameof(@event)),
+            }).ConfigureAwait(false);
+        }
+        finally
+        {
+            _index.Release();
+        }
+    }
+
+    public Task CompleteAsync(IReadOnlyList<NettedEvent> events, CancellationToken ct) => copies.CompleteAsync(
+        store,
+        [.. events.Select(e => (Revision: RevisionOf(e.Event), WithCatalogs: e.Effect != EventEffect.Pass)).Where(e => e.Revision is not null).Select(e => (ToStore(e.Revision!), e.WithCatalogs))],
+        ct);
+
+    public async Task ReindexAsync(Revision revision, CancellationToken ct)
+    {
+        var committed = ToStore(revision);
+        await copies.PullAsync(store, StoreItems.OfRecords(committed), ct).ConfigureAwait(false);
+        await store.ReindexAsync(committed, ct).ConfigureAwait(false);
+    }
 
     public async ValueTask DisposeAsync()
     {
         await store.DisposeAsync().ConfigureAwait(false);
         _index.Dispose();
     }
+
+    // The leader need not have been the gateway: it may lack the bundle, and with it everything.
+    private async Task SecureAsync(SealedTransaction transaction, CancellationToken ct)
+    {
+        if (!store.Blobs.Contains(transaction.BundleDigest)
+            && await copies.PullAsync(store, [StoreItem.OfBlob(transaction.BundleDigest)], ct).ConfigureAwait(false) is { Count: > 0 })
+        {
+            throw new IncompleteStoreException(_fqrn, $"transaction {transaction.Id}", [transaction.BundleDigest]);
+        }
+
+        if (copies.AreEnough(_secured.GetValueOrDefault(transaction.Id) ?? transaction.Stores))
+            return;
+        var items = StoreItems.OfBundle(store, transaction.BundleDigest);
+        _secured[transaction.Id] = await copies.EnsureAsync(store, items, transaction.Id.ToString(), CopiesPatience, ct).ConfigureAwait(false);
+    }
+
+    private async Task BringCatalogsAsync(RevisionHead head, CancellationToken ct)
+    {
+        ObjectName[] catalogs = [new(head.RootHash, ObjectKind.Catalog), new(head.StoreCatalog, ObjectKind.Catalog)];
+        if (copies.Needed && store.Objects.FindMissing(catalogs) is { Count: > 0 } missing)
+            await copies.PullAsync(store, [.. missing.Select(StoreItem.Of)], ct).ConfigureAwait(false);
+    }
+
+    private static Revision? RevisionOf(IRepositoryEvent @event) => @event switch
+    {
+        RepositoryCreated e => e.Initial,
+        RevisionCommitted e => e.Revision,
+        _ => null,
+    };
 
     private RepositoryKeys Keys => (_keys ??= keyFolder.TryLoad(_fqrn))?.Cvmfs
         ?? throw new KeyFileException($"The keys of {_fqrn} are not in {keyFolder.Directory}. Copy them from the node that created the repository.");
@@ -163,7 +277,7 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
         return new KeptContent([], await store.Blobs.PutAsync(s => s.WriteAsync(text, ct).AsTask(), ct).ConfigureAwait(false));
     }
 
-    private static Revision FromStore(CommittedRevision r) => new(
+    internal static Revision FromStore(CommittedRevision r) => new(
         new RevisionHead
         {
             Revision = r.Head.Revision,

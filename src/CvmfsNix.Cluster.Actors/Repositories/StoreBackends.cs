@@ -1,3 +1,4 @@
+using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
@@ -10,7 +11,7 @@ using CvmfsNix.Cluster.Store.Repositories;
 namespace CvmfsNix.Cluster.Actors.Repositories;
 
 /// <summary>The stores in this node's data folder.</summary>
-internal sealed class StoreBackends(CoreOptions options) : IRepositoryBackends
+internal sealed class StoreBackends(CoreOptions options, StoreCopies copies) : IRepositoryBackends
 {
     private readonly StoreLayout _layout = new(options.DataDirectory);
     private readonly KeyFolder _keys = new(options.KeysDirectory);
@@ -27,7 +28,9 @@ internal sealed class StoreBackends(CoreOptions options) : IRepositoryBackends
             Certificate = definition.Certificate,
         };
         var store = await RepositoryStore.OpenAsync(_layout, format, ct).ConfigureAwait(false);
-        return new StoreBackend(definition, store, _layout, _keys);
+        // Where several stores hold the copies, a commit counts confirmations; this one store need not have everything.
+        store.CommitRequiresObjects = !copies.Needed;
+        return new StoreBackend(definition, store, _layout, _keys, copies);
     }
 
     public async Task<RepositoryDefinition> DefineAsync(RepositoryProtocol.RepositoryDefinitionRequest request, DateTimeOffset now, CancellationToken ct)

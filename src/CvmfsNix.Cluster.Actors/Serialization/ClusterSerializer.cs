@@ -2,12 +2,14 @@ using System.Runtime.Serialization;
 using Akka.Actor;
 using Akka.Serialization;
 using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Model.Copies;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Leadership;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using Google.Protobuf;
 using static CvmfsNix.Cluster.Actors.Serialization.WireMapping;
+using static CvmfsNix.Cluster.Model.Copies.StoreProtocol;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
@@ -99,6 +101,11 @@ public sealed class ClusterSerializer(ExtendedActorSystem system) : SerializerWi
         Of<GetLeaderStatus, Wire.Empty>("cg", _ => new(), _ => new()),
         Of<LeaderStatus, Wire.LeaderStatus>("cs", ToWireStatus, w => new(w.Epoch, w.Node, [.. w.Writers.Select(FromWire)])),
         Of<HeadMoved, Wire.HeadMoved>("nh", m => new() { Repository = m.Repository.Value, SequenceNumber = m.SequenceNumber, Revision = m.Revision }, w => new(RepositoryId.Parse(w.Repository), w.SequenceNumber, w.Revision)),
+        Of<AskStore, Wire.Empty>("sa", _ => new(), _ => new()),
+        Of<StoreIs, Wire.Store>(
+            "si",
+            m => new() { Id = m.Store.Id, Address = m.Store.Address, Url = m.Store.Url, Site = m.Store.Site, Incarnation = m.Incarnation },
+            w => new(new StoreMember(w.Id, w.Address, w.Url, w.Site), w.Incarnation)),
         Of<RegistryChanged, Wire.RegistryChanged>("nr", m => new() { SequenceNumber = m.SequenceNumber }, w => new(w.SequenceNumber)),
     ];
 

@@ -31,18 +31,26 @@ internal static class WireMapping
 
     public static RequestDigest Digest(ByteString bytes) => new(bytes.Span);
 
-    public static Wire.SealedTransaction ToWire(SealedTransaction t) => new()
+    public static Wire.SealedTransaction ToWire(SealedTransaction t)
     {
-        Id = Id(t.Id),
-        Digest = Digest(t.Digest),
-        BundleDigest = t.BundleDigest,
-        BundleSize = t.BundleSize,
-        Paths = t.Paths,
-        Builder = t.Builder,
-    };
+        var wire = new Wire.SealedTransaction
+        {
+            Id = Id(t.Id),
+            Digest = Digest(t.Digest),
+            BundleDigest = t.BundleDigest,
+            BundleSize = t.BundleSize,
+            Paths = t.Paths,
+            Builder = t.Builder,
+        };
+        wire.Stores.AddRange(t.Stores.Select(id => ByteString.CopyFrom(Convert.FromHexString(id))));
+        return wire;
+    }
 
     public static SealedTransaction FromWire(Wire.SealedTransaction t) =>
-        new(Id(t.Id), Digest(t.Digest), t.BundleDigest, t.BundleSize, t.Paths, t.Builder);
+        new(Id(t.Id), Digest(t.Digest), t.BundleDigest, t.BundleSize, t.Paths, t.Builder)
+        {
+            Stores = [.. t.Stores.Select(id => Convert.ToHexStringLower(id.Span))],
+        };
 
     public static Wire.TransactionOutcome ToWire(TransactionOutcome o)
     {

@@ -13,4 +13,16 @@ public sealed record SealedTransaction(TransactionId Id, RequestDigest Digest, s
 {
     /// <summary>Longest builder name, in characters: it travels with every offer to the writer.</summary>
     public const int BuilderLengthMax = 128;
+
+    /// <summary>
+    /// Ids of the stores that confirmed the bundle and every object of it before the seal; counted again at the commit against the stores
+    /// there are then. Empty where one store is enough, and in journals of older versions.
+    /// </summary>
+    public IReadOnlyList<string> Stores { get; init; } = [];
+
+    public bool Equals(SealedTransaction? other) => other is not null
+        && Id == other.Id && Digest == other.Digest && BundleDigest == other.BundleDigest && BundleSize == other.BundleSize
+        && Paths == other.Paths && Builder == other.Builder && Stores.SequenceEqual(other.Stores, StringComparer.Ordinal);
+
+    public override int GetHashCode() => HashCode.Combine(Id, Digest, BundleDigest);
 }

@@ -59,7 +59,7 @@ public sealed class PublishingService(
     public override async Task<FindContentReply> FindContent(FindContentRequest request, ServerCallContext context)
     {
         var reply = new FindContentReply();
-        reply.Contents.AddRange((await gateway.FindContentAsync(request)).Select(OutcomeMapping.ToMessage));
+        reply.Contents.AddRange((await gateway.FindContentAsync(request, context.CancellationToken)).Select(OutcomeMapping.ToMessage));
         return reply;
     }
 

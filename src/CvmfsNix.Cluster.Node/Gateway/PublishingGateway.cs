@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Contracts.Publishing;
+using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.Hashing;
@@ -133,7 +134,7 @@ public sealed class PublishingGateway(
     }
 
     /// <summary>Where contents lie, in the order asked.</summary>
-    public async Task<IReadOnlyList<StoredContent?>> FindContentAsync(FindContentRequest request)
+    public async Task<IReadOnlyList<StoredContent?>> FindContentAsync(FindContentRequest request, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(request);
         if (request.Sha256.Count > ContentsPerQuestionMax)
@@ -142,7 +143,10 @@ public sealed class PublishingGateway(
         if (use.Session.Bundle is not null)
             throw new NodeException(GatewaySessions.NotOpen(use.Session.Id));
         ContentDigest[] digests = [.. request.Sha256.Select(d => Requests.Digest(d.Span))];
-        return use.Session.Staging.FindContent(digests);
+        IReadOnlyList<StoredContent?> found = use.Session.Staging.FindContent(digests);
+        HashSet<ObjectName> objects = [.. found.OfType<StoredContent>().SelectMany(PathObjects.Of)];
+        // A builder does not send what it is told is here: that must be as safe as what it sends.
+        return objects.Count == 0 || await core.ConfirmAsync(use.Session.Repository, objects, use.Session.Id, ct) ? found : new StoredContent?[found.Count];
     }
 
     /// <summary>Makes a transaction durable, waits for its decision, and then for this node to serve it.</summary>

@@ -20,12 +20,13 @@ public sealed class StoreGate(IPublishingCore core) : IRepositoryGate
     }
 
     /// <inheritdoc/>
-    public IStaging Stage(string repository, TransactionId transaction) => new StoreStaging(new TransactionStaging(core.Store(repository), transaction.Value));
+    public IStaging Stage(string repository, TransactionId transaction) =>
+        new StoreStaging(core, repository, transaction, new TransactionStaging(core.Store(repository), transaction.Value));
 
     /// <inheritdoc/>
     public IReadOnlyList<NarHash?> FindPaths(string repository, IReadOnlyList<StorePathName> paths) => core.Store(repository).Index.Paths.FindHashes(paths);
 
-    private sealed class StoreStaging(TransactionStaging staging) : IStaging
+    private sealed class StoreStaging(IPublishingCore core, string repository, TransactionId transaction, TransactionStaging staging) : IStaging
     {
         public long PathCount => staging.PathCount;
 
@@ -36,6 +37,7 @@ public sealed class StoreGate(IPublishingCore core) : IRepositoryGate
         public async Task<ReceivedPack> ReceivePackAsync(Stream body, CancellationToken ct)
         {
             StagedPack pack = await staging.ReceivePackAsync(body, ct);
+            core.CopyAhead(repository, pack.Names, transaction);
             return new ReceivedPack(pack.Objects, pack.BytesNew);
         }
 

@@ -1,6 +1,8 @@
+using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Node.Gateway;
 using CvmfsNix.Cluster.Node.Options;
+using CvmfsNix.Cluster.Node.Peers;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace CvmfsNix.Cluster.Node.Hosting;
@@ -14,6 +16,8 @@ public static class EmbeddedCore
     public static IServiceCollection AddEmbeddedCore(this IServiceCollection services, NodeOptions options)
     {
         services.AddCvmfsNixCore(ToCore(options));
+        services.AddSingleton<IStoreSurface, StoreSurface>();
+        services.AddSingleton<PeerEndpoint>();
         return services.AddSingleton<IRepositoryGate, StoreGate>();
     }
 

@@ -40,6 +40,14 @@ public sealed class NodeAddresses(PortOptions ports)
         return "http://" + new BindAddress(host, port);
     }
 
+    /// <summary>Where other nodes reach the data port.</summary>
+    /// <param name="remoting">The host they reach this node's cluster port by, which is good for both where the data port names none.</param>
+    public string PeerUrl(BindAddress remoting)
+    {
+        ArgumentNullException.ThrowIfNull(remoting);
+        return Url(Surface.Data, remoting.IsAny ? null : remoting.ToString());
+    }
+
     // Drops the port of an authority; null when there is no usable host.
     private static string? HostOf(string? authority) =>
         authority is not null && Uri.TryCreate("http://" + authority, UriKind.Absolute, out Uri? uri) ? uri.DnsSafeHost : null;

@@ -6,6 +6,7 @@ using CvmfsNix.Cluster.Node.Data;
 using CvmfsNix.Cluster.Node.Gateway;
 using CvmfsNix.Cluster.Node.Management;
 using CvmfsNix.Cluster.Node.Options;
+using CvmfsNix.Cluster.Node.Peers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -138,10 +139,16 @@ public static class NodeHost
         var folders = app.Services.GetRequiredService<RepositoryFolders>();
         var uploads = app.Services.GetRequiredService<UploadEndpoint>();
         var management = app.Services.GetRequiredService<ManagementEndpoint>();
+        var peers = app.Services.GetService<PeerEndpoint>();
         app.MapWhen(context => Of(context) == Surface.Data, branch => branch.Run(context =>
         {
             DataPath path = DataPath.Parse(context.Request.Path.Value ?? "");
-            return path.Kind == DataPathKind.Upload ? uploads.ReceiveAsync(context, path) : folders.ServeAsync(context, path);
+            return path.Kind switch
+            {
+                DataPathKind.Upload => uploads.ReceiveAsync(context, path),
+                DataPathKind.Peer when peers is not null => peers.ServeAsync(context, path),
+                _ => folders.ServeAsync(context, path),
+            };
         }));
         app.MapWhen(context => Of(context) == Surface.Management, branch => branch.Run(management.ServeAsync));
         app.MapWhen(context => Of(context) == Surface.Control, branch =>

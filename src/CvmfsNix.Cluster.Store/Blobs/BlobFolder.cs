@@ -30,8 +30,18 @@ public sealed class BlobFolder
     /// <summary>Stores what <paramref name="write"/> writes; on return it survives a power loss. Writing the same bytes again is cheap.</summary>
     /// <returns>The digest: 64 lower-case hex digits.</returns>
     /// <exception cref="IOException">Names the file; nothing is left of it.</exception>
-    public async Task<string> PutAsync(Func<Stream, Task> write, CancellationToken cancellationToken)
+    public Task<string> PutAsync(Func<Stream, Task> write, CancellationToken cancellationToken) => PutAsync(null, write, cancellationToken);
+
+    /// <summary>Stores what <paramref name="write"/> writes, if it is what <paramref name="expected"/> names.</summary>
+    /// <param name="expected">The digest; null = whatever it is.</param>
+    /// <param name="write">Writes the bytes.</param>
+    /// <param name="cancellationToken">Stops before it is stored, never after.</param>
+    /// <returns>The digest.</returns>
+    /// <exception cref="InvalidDataException">The bytes have another digest; nothing was stored.</exception>
+    /// <exception cref="IOException">Names the file; nothing is left of it.</exception>
+    public async Task<string> PutAsync(string? expected, Func<Stream, Task> write, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(write);
         string temporary = Path.Combine(_temporaryFolder, Guid.NewGuid().ToString("N"));
         try
         {
@@ -52,6 +62,8 @@ public sealed class BlobFolder
             }
 
             cancellationToken.ThrowIfCancellationRequested();
+            if (expected is not null && expected != digest)
+                throw new InvalidDataException($"The bytes that came as {expected} are those of {digest}.");
             string path = PathOf(digest);
             byte directory = DirectoryOf(digest);
             if (File.Exists(path))
@@ -99,6 +111,28 @@ public sealed class BlobFolder
     /// <summary>Whether the blob is there.</summary>
     public bool Contains(string digest) => File.Exists(PathOf(digest));
 
+    /// <summary>Those that are not there, in the order given; on return the others survive a power loss, whoever put them there.</summary>
+    /// <exception cref="IOException">A directory cannot be made durable.</exception>
+    public async Task<IReadOnlyList<string>> ConfirmDurableAsync(IEnumerable<string> digests)
+    {
+        ArgumentNullException.ThrowIfNull(digests);
+        List<string> missing = [];
+        HashSet<byte> directories = [];
+        foreach (string digest in digests)
+        {
+            if (Contains(digest))
+                directories.Add(DirectoryOf(digest));
+            else
+                missing.Add(digest);
+        }
+
+        await _directories.SyncAsync(directories).ConfigureAwait(false);
+        return missing;
+    }
+
+    /// <summary>Whether the text is a digest as this folder names its files.</summary>
+    public static bool IsDigest(string text) => text is { Length: 64 } && !text.AsSpan().ContainsAnyExcept(HexDigits);
+
     /// <summary>Removes a blob; false when it was not there.</summary>
     public bool Delete(string digest)
     {
@@ -124,7 +158,7 @@ public sealed class BlobFolder
     private string PathOf(string digest)
     {
         ArgumentNullException.ThrowIfNull(digest);
-        if (digest.Length != 64 || digest.AsSpan().ContainsAnyExcept(HexDigits))
+        if (!IsDigest(digest))
             throw new ArgumentException($"'{digest}' is not a blob's digest: 64 lower-case hex digits.", nameof(digest));
         return Path.Combine(_folder, digest[..2], digest);
     }

@@ -52,7 +52,12 @@ internal sealed class AppliedArchive(string folder, string repositoryFolder)
     /// <summary>All archived events, ascending; a newest one that is unreadable is left out.</summary>
     public IEnumerable<AppliedEvent> ReadAll() => Sequences().Select(Read).OfType<AppliedEvent>();
 
-    private IEnumerable<long> Sequences() => Directory.EnumerateFiles(folder, "*" + Suffix)
+    /// <summary>The newest archived event of a folder, whether it has taken effect or not; 0 = none.</summary>
+    public static long Last(string folder) => Sequences(folder).LastOrDefault();
+
+    private IEnumerable<long> Sequences() => Sequences(folder);
+
+    private static IEnumerable<long> Sequences(string folder) => Directory.EnumerateFiles(folder, "*" + Suffix)
         .Select(f => long.TryParse(Path.GetFileNameWithoutExtension(f), NumberStyles.None, CultureInfo.InvariantCulture, out long sequence) ? sequence : 0)
         .Where(s => s > 0)
         .Order();

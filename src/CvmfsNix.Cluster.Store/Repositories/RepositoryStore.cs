@@ -10,6 +10,7 @@ using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Objects;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Steps;
+using CvmfsNix.Cluster.Store.Transfer;
 
 namespace CvmfsNix.Cluster.Store.Repositories;
 
@@ -199,6 +200,43 @@ public sealed class RepositoryStore : IAsyncDisposable
             cancellationToken);
     }
 
+    /// <summary>
+    /// A revision was committed that another one has followed: it is indexed and archived, and never served. What only it needs, its own
+    /// catalogs, may have been collected everywhere and is asked for only if <paramref name="withCatalogs"/>.
+    /// </summary>
+    /// <exception cref="IncompleteStoreException">Objects or record files are not here; nothing was changed.</exception>
+    public Task PassRevisionAsync(long sequence, ReadOnlyMemory<byte> eventBytes, CommittedRevision revision, bool withCatalogs, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(revision);
+        return ApplyAsync(
+            sequence,
+            async () =>
+            {
+                await RequireCompleteAsync(revision, cancellationToken, withCatalogs).ConfigureAwait(false);
+                ApplyToIndex(revision);
+                await _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken).ConfigureAwait(false);
+            },
+            cancellationToken);
+    }
+
+    /// <summary>As <see cref="PassRevisionAsync"/>, for the first revision: its whitelist is served, the manifest comes with a later one.</summary>
+    /// <exception cref="IncompleteStoreException">Objects or record files are not here; nothing was changed.</exception>
+    public Task PassCreatedAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ReadOnlyMemory<byte> whitelist, CommittedRevision initial, bool withCatalogs, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(initial);
+        return ApplyAsync(
+            sequence,
+            async () =>
+            {
+                await RequireCompleteAsync(initial, cancellationToken, withCatalogs).ConfigureAwait(false);
+                ApplyToIndex(initial);
+                await _applied.AddAsync(sequence, eventBytes, WhitelistFile, whitelist, cancellationToken).ConfigureAwait(false);
+                await WriteNamedAsync(MasterReplicaFile, MasterReplicaText).ConfigureAwait(false);
+                await WriteNamedAsync(WhitelistFile, whitelist).ConfigureAwait(false);
+            },
+            cancellationToken);
+    }
+
     /// <summary>The whitelist was renewed.</summary>
     public Task ApplyWhitelistAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ReadOnlyMemory<byte> whitelist, CancellationToken cancellationToken) => ApplyAsync(
         sequence,
@@ -226,6 +264,14 @@ public sealed class RepositoryStore : IAsyncDisposable
                 await _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken);
+    }
+
+    /// <summary>The newest event that a store in this folder has applied, also one that is not open; 0 = none.</summary>
+    public static long LastApplied(StoreLayout layout, string repository)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        string folder = layout.AppliedFolder(repository);
+        return Directory.Exists(folder) ? AppliedArchive.Last(folder) : 0;
     }
 
     /// <summary>The archive of applied events, ascending; what a lost or restored journal is mended from.</summary>
@@ -269,14 +315,14 @@ public sealed class RepositoryStore : IAsyncDisposable
     private Stream OpenBlob(string digest, CommittedRevision revision) =>
         Blobs.OpenRead(digest) ?? throw new IncompleteStoreException(Format.Repository, $"revision {revision.Head.Revision}", [digest]);
 
-    private async Task RequireCompleteAsync(CommittedRevision revision, CancellationToken cancellationToken)
+    private async Task RequireCompleteAsync(CommittedRevision revision, CancellationToken cancellationToken, bool withCatalogs = true)
     {
         List<string> missing = [.. new[] { revision.PathInfoDigest, revision.DeltaDigest }.Where(d => !Blobs.Contains(d))];
         if (missing.Count == 0)
         {
-            foreach (DeltaObject[] part in DeltaFile.ReadObjects(OpenBlob(revision.DeltaDigest, revision), revision.DeltaDigest).Chunk(CheckedAtOnce))
+            foreach (StoreItem[] part in StoreItems.OfDelta(this, revision, withCatalogs).Chunk(CheckedAtOnce))
             {
-                missing.AddRange((await Objects.ConfirmDurableAsync(part.Select(o => o.Name), cancellationToken).ConfigureAwait(false)).Select(n => n.ToString()));
+                missing.AddRange((await Objects.ConfirmDurableAsync(part.Select(i => i.Object), cancellationToken).ConfigureAwait(false)).Select(n => n.ToString()));
                 if (missing.Count >= IncompleteStoreException.MissingMax)
                     break;
             }

@@ -23,6 +23,9 @@ internal sealed class PackReceiver(ObjectBatch batch, HashAlgorithmId algorithm,
     /// <summary>Whole-file contents of the pack by plaintext digest.</summary>
     public IReadOnlyDictionary<ContentDigest, StoredContent> Contents => _contents;
 
+    /// <summary>Names of the pack's objects.</summary>
+    public List<ObjectName> Names { get; } = [];
+
     /// <summary>Reads all of the pack; returns the number of its objects. Nothing is durable yet.</summary>
     /// <param name="body">The pack.</param>
     /// <param name="objectsMax">More are refused.</param>
@@ -39,6 +42,7 @@ internal sealed class PackReceiver(ObjectBatch batch, HashAlgorithmId algorithm,
             while (await reader.ReadAsync(stop.Token).ConfigureAwait(false) is var (header, content))
             {
                 CheckHeader(header, reader.Objects, objectsMax);
+                Names.Add(header.Name);
                 if (header.StoredSize > SmallObjectBytes)
                 {
                     Know(header, await ObjectCheck.TakeAsync(batch, header, content, stop.Token).ConfigureAwait(false));

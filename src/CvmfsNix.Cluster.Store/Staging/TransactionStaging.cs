@@ -77,7 +77,7 @@ public sealed class TransactionStaging : IAsyncDisposable
                 _own.TryAdd(digest, content);
             Interlocked.Add(ref _objectsReceived, objects);
             Interlocked.Add(ref _bytesStored, batch.BytesNew);
-            return new StagedPack(objects, batch.ObjectsNew, batch.BytesNew);
+            return new StagedPack(objects, batch.ObjectsNew, batch.BytesNew) { Names = receiver.Names };
         }
     }
 

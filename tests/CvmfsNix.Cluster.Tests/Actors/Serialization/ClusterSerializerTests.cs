@@ -4,12 +4,14 @@ using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Tags;
+using CvmfsNix.Cluster.Model.Copies;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Leadership;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using Xunit;
+using static CvmfsNix.Cluster.Model.Copies.StoreProtocol;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
@@ -21,7 +23,7 @@ public sealed class ClusterSerializerTests
     private static readonly RepositoryId Repository = RepositoryId.Parse("test.example.org");
     private static readonly TransactionId Id = TransactionId.Create(At);
     private static readonly TransactionId Other = TransactionId.Create(At);
-    private static readonly SealedTransaction Sealed = new(Id, TestNode.Digest("request"), new string('a', 64), 12, 3, "builder");
+    private static readonly SealedTransaction Sealed = new(Id, TestNode.Digest("request"), new string('a', 64), 12, 3, "builder") { Stores = [new string('1', 32), new string('f', 32)] };
 
     private static readonly TransactionOutcome Outcome = new(
         Id, TransactionStatus.Rejected, true, 7, "aa", 1, 2, new KeptContent(["x", "y"], null), 99, new Rejection("Code", "message", "what", null));
@@ -47,6 +49,7 @@ public sealed class ClusterSerializerTests
         new TooOld(Id, At), new FromTheFuture(Id, At), new Overloaded(Id, TimeSpan.FromSeconds(2)),
         new CreateRepository(new RepositoryDefinitionRequest(Repository, "/nix/store", "sha1")), new CreatedRepository(Writer), new Failed("c", "m", "w", "h"), new GetLeaderStatus(),
         new LeaderStatus(3, "node", [Writer, Writer]), new HeadMoved(Repository, 4, 5), new RegistryChanged(6),
+        new AskStore(), new StoreIs(new StoreMember("id", "address", "url", "site"), -7),
     ];
 
     private static readonly object[] Snapshots =

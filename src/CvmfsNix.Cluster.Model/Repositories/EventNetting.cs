@@ -1,0 +1,65 @@
+namespace CvmfsNix.Cluster.Model.Repositories;
+
+/// <summary>What a store does with an event it lacked.</summary>
+public enum EventEffect
+{
+    /// <summary>It takes effect: named files follow it.</summary>
+    Apply,
+
+    /// <summary>
+    /// A revision that another one has followed. Its paths and objects are taken, it is not served; its own catalogs may have been collected
+    /// everywhere and are not asked for.
+    /// </summary>
+    Pass,
+
+    /// <summary>As <see cref="Pass"/>, but the revision is the one before the newest: clients come from it, so its catalogs are taken too.</summary>
+    PassWithCatalogs,
+}
+
+/// <summary>An event and what becomes of it.</summary>
+public readonly record struct NettedEvent(long SequenceNumber, IRepositoryEvent Event, EventEffect Effect);
+
+/// <summary>
+/// Nets a run of events for a store that is behind: of several revisions only the newest is served. Events come in and go out in journal
+/// order; the last two revisions and what lies after them are held back until it is known whether more follow. Not thread-safe.
+/// </summary>
+public sealed class EventNetting
+{
+    private const int RevisionsHeld = 2;
+
+    private readonly Queue<(long SequenceNumber, IRepositoryEvent Event)> _held = new();
+    private int _revisions;
+
+    /// <summary>Takes the next event; returns those whose effect is known now.</summary>
+    public IReadOnlyList<NettedEvent> Add(long sequenceNumber, IRepositoryEvent @event)
+    {
+        _held.Enqueue((sequenceNumber, @event));
+        _revisions += IsRevision(@event) ? 1 : 0;
+        return Release(RevisionsHeld);
+    }
+
+    /// <summary>No more events: returns the rest and starts anew.</summary>
+    public IReadOnlyList<NettedEvent> End() => Release(0);
+
+    private List<NettedEvent> Release(int keep)
+    {
+        var released = new List<NettedEvent>();
+        while (_held.TryPeek(out var first) && (_revisions > keep || !IsRevision(first.Event)))
+        {
+            _held.Dequeue();
+            bool revision = IsRevision(first.Event);
+            var effect = (revision, _revisions) switch
+            {
+                (false, _) or (true, 1) => EventEffect.Apply,
+                (true, 2) => EventEffect.PassWithCatalogs,
+                _ => EventEffect.Pass,
+            };
+            _revisions -= revision ? 1 : 0;
+            released.Add(new NettedEvent(first.SequenceNumber, first.Event, effect));
+        }
+
+        return released;
+    }
+
+    private static bool IsRevision(IRepositoryEvent @event) => @event is RepositoryCreated or RevisionCommitted;
+}
