@@ -36,6 +36,7 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
     private const int CopiedAhead = 4;
 
     private readonly SemaphoreSlim _ahead = new(CopiedAhead);
+    private int _disposed;
     private readonly CancellationTokenSource _stopping = new();
     private readonly KeyFolder _keys = new(options.KeysDirectory);
     private readonly ConcurrentDictionary<(string Repository, TransactionId Id), DateTimeOffset> _open = new();
@@ -50,8 +51,11 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
 
     public Task WhenTerminated => life.Ended;
 
+    // Registered under two names, it is disposed twice.
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+            return;
         _stopping.Cancel();
         _stopping.Dispose();
         _ahead.Dispose();

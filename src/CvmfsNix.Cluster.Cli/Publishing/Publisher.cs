@@ -24,6 +24,7 @@ internal sealed class Publisher(
 
     // Without --timeout: how long nobody may answer before it gives up. A cluster that lost its leader is back much earlier.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private const string TooFewCopies = "TooFewCopies";
     private static readonly TimeSpan AbortTime = TimeSpan.FromSeconds(3);
     private const int StagingAttemptsMax = 20;
 
@@ -63,6 +64,8 @@ internal sealed class Publisher(
     {
         var retry = new RetryPolicy(control.Clock, control.TotalTime, Patience, unreachableAttempts: null);
         int stagings = 0;
+        CliException? tooFew = null;
+        long tooFewSince = 0;
         while (true)
         {
             ControlServer server = control.Current;
@@ -81,7 +84,8 @@ internal sealed class Publisher(
             }
             catch (OperationCanceledException e)
             {
-                throw OutcomeUnknown(work, "The time given with --timeout is over.", e);
+                // What was waited for is worth more than that the time is over.
+                throw tooFew is null ? OutcomeUnknown(work, "The time given with --timeout is over.", e) : OutcomeUnknown(work, tooFew.Message, tooFew);
             }
             catch (CliException e) when (e.Transient)
             {
@@ -97,6 +101,13 @@ internal sealed class Publisher(
                 throw;
             }
 
+            if (failure.Code != TooFewCopies)
+                tooFew = null;
+            else if (tooFew is null)
+                (tooFew, tooFewSince) = (failure, control.Clock.GetTimestamp());
+            // Nodes that answer, but cannot keep enough copies for so long, need an operator.
+            else if (control.TotalTime is null && control.Clock.GetElapsedTime(tooFewSince) >= Patience)
+                throw OutcomeUnknown(work, failure.Message, failure);
             control.Leave(server);
             if (retry.NextWait(failure) is not { } wait)
                 throw OutcomeUnknown(work, failure.Message, failure);

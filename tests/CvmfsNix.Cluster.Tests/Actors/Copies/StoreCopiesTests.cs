@@ -66,8 +66,9 @@ public sealed class StoreCopiesTests
         await using var own = await PeerNode.OfAsync(repository, "a");
         await using var other = await PeerNode.EmptyAsync("b");
         own.Set.Replace([own.Member(), other.Member() with { Id = "was-b" }]);
+        string bundle = (await repository.SealAsync([], Ct)).BundleDigest;
         await Assert.ThrowsAsync<TooFewCopiesException>(
-            () => own.Copies(2).EnsureAsync(own.Store, [StoreItem.OfBlob((await repository.SealAsync([], Ct)).BundleDigest)], "seed", TimeSpan.FromMilliseconds(500), Ct));
+            () => own.Copies(2).EnsureAsync(own.Store, [StoreItem.OfBlob(bundle)], "seed", TimeSpan.FromMilliseconds(500), Ct));
     }
 
     [Fact]
