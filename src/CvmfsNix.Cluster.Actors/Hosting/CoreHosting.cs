@@ -63,6 +63,7 @@ public static class CoreHosting
         services.AddSingleton<IPublishingCore>(sp => sp.GetRequiredService<PublishingCore>());
         services.AddHostedService(sp => sp.GetRequiredService<CoreLife>());
         services.AddHostedService<ReadinessMonitor>();
+        services.AddHostedService<BundleSweeper>();
         return services;
     }
 

@@ -48,6 +48,9 @@ public sealed record CoreOptions
     /// <summary>How long superseded catalogs of untagged revisions are kept: a client that read the older manifest must still find them.</summary>
     public TimeSpan CatalogsKeep { get; init; } = TimeSpan.FromHours(1);
 
+    /// <summary>How long the bundle of a decided transaction is kept on disk; nothing needs it any more.</summary>
+    public TimeSpan BundlesKeep { get; init; } = TimeSpan.FromHours(1);
+
     /// <summary>Most transactions of one commit. Larger: more throughput under load, longer single commits.</summary>
     public int BatchMembersMax { get; init; } = 256;
 

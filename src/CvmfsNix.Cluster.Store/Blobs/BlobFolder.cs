@@ -108,6 +108,13 @@ public sealed class BlobFolder
         return file.Exists ? file.Length : null;
     }
 
+    /// <summary>When a blob was written; null when it is not there.</summary>
+    public DateTimeOffset? WrittenAt(string digest)
+    {
+        var file = new FileInfo(PathOf(digest));
+        return file.Exists ? file.LastWriteTimeUtc : null;
+    }
+
     /// <summary>Whether the blob is there.</summary>
     public bool Contains(string digest) => File.Exists(PathOf(digest));
 

@@ -35,6 +35,19 @@ public sealed class BundleReader : IDisposable
         }
     }
 
+    /// <summary>The header of a blob that may be something else; null when it is no bundle. Disposes the stream.</summary>
+    public static BundleHeader? TryReadHeader(Stream source, string file)
+    {
+        try
+        {
+            return RecordFileReader.Read(source, file).FirstOrDefault()?.Bundle is { } header ? RecordMapping.FromWire(header, file) : null;
+        }
+        catch (RecordFormatException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>What the transaction asks for besides its paths.</summary>
     public BundleHeader Header { get; }
 

@@ -2,6 +2,7 @@ using Xunit;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Store.Layout;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -9,8 +10,10 @@ using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Tests.Actors;
 
-/// <summary>A data folder and what runs on it: a real actor system on a real SQLite journal, with stores in memory. Can be restarted.</summary>
-internal sealed class TestNode : IAsyncDisposable
+/// <summary>
+/// A data folder and what runs on it: a real actor system on a real SQLite journal, with stores in memory, or on disk when it is given a clock. Can be restarted.
+/// </summary>
+internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
 {
     public const string Fqrn = "test.example.org";
 
@@ -32,12 +35,20 @@ internal sealed class TestNode : IAsyncDisposable
         EnqueueAgain = TimeSpan.FromMilliseconds(200),
         ReferenceWait = TimeSpan.FromMilliseconds(300),
         SnapshotEvery = 3,
+        CatalogsKeep = clock is null ? TimeSpan.FromHours(1) : Keep,
+        BundlesKeep = Keep,
     };
 
+    /// <summary>How long superseded catalogs and decided bundles are kept; short, because it also decides how often they are looked for.</summary>
+    public static TimeSpan Keep { get; } = TimeSpan.FromSeconds(4);
+
+    /// <summary>Where the stores lie.</summary>
+    public StoreLayout Layout => new(_folder);
+
     /// <summary>A started, ready node with one repository.</summary>
-    public static async Task<TestNode> StartedAsync()
+    public static async Task<TestNode> StartedAsync(TimeProvider? clock = null)
     {
-        var node = new TestNode();
+        var node = new TestNode(clock);
         await node.StartAsync();
         await node.Core.CreateRepositoryAsync(new CreateRepository(Fqrn), TestContext.Current.CancellationToken);
         return node;
@@ -47,7 +58,10 @@ internal sealed class TestNode : IAsyncDisposable
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddSimpleConsole();
-        builder.Services.AddSingleton<IRepositoryBackends>(Stores);
+        if (clock is null)
+            builder.Services.AddSingleton<IRepositoryBackends>(Stores);
+        else
+            builder.Services.AddSingleton(clock);
         builder.Services.AddCvmfsNixCore(Options);
         _host = builder.Build();
         await _host.StartAsync(TestContext.Current.CancellationToken);
