@@ -9,6 +9,9 @@ namespace CvmfsNix.Cluster.Verify.Rules;
 /// <summary>Mount point rows and the tables <c>nested_catalogs</c> and <c>bind_mountpoints</c> name the same directories.</summary>
 internal sealed class RegistrationRules
 {
+    // More of them are one mistake of the whole catalog, and not worth the memory.
+    private const int UnmatchedMax = 10_000;
+
     private readonly CatalogScope _scope;
     private readonly List<NestedReference> _nested = [];
     private readonly List<string> _nestedWithoutRow = [];
@@ -33,7 +36,7 @@ internal sealed class RegistrationRules
     public void Met(RepositoryPath path, CatalogRow row)
     {
         if (row.IsMountPoint && !_scope.Tables.IsRegistered(path.Bytes.Span))
-            _rowsWithoutNested.Add(path.ToString());
+            Unmatched(_rowsWithoutNested, path.ToString());
         else if (row.IsBind && !row.IsMountPoint && !_scope.Tables.IsBound(path.Bytes.Span))
             _scope.Report(VerifyRules.BindRegistration, path.ToString(), "The directory is a bind mount point, but is not in bind_mountpoints.");
     }
@@ -69,8 +72,7 @@ internal sealed class RegistrationRules
             CatalogRow? row = isBelow ? _scope.Tables.Find(RowKey.Of(bytes)) : null;
             if (row is not { IsMountPoint: true })
             {
-                _nestedWithoutRow.Add(Encoding.UTF8.GetString(bytes));
-                AreComplete = false;
+                Unmatched(_nestedWithoutRow, Encoding.UTF8.GetString(bytes));
                 continue;
             }
 
@@ -107,6 +109,13 @@ internal sealed class RegistrationRules
             else if (!ObjectHash.TryParse(rows.String(1), out _))
                 _scope.Report(VerifyRules.BindRegistration, shown, $"The registered hash \"{Shown.Text(rows.String(1))}\" is none.");
         }
+    }
+
+    private void Unmatched(List<string> list, string path)
+    {
+        AreComplete = false;
+        if (list.Count < UnmatchedMax)
+            list.Add(path);
     }
 
     private void Broken(string path, string message)

@@ -52,8 +52,11 @@ internal sealed class StrayRows(CatalogScope scope, RowKey root)
         }
 
         // With all parents there, rows that are not reached can only be each other's parents.
-        if (groups.Count == 0 && met.Count == 0 && scope.Doubtful.Count == 0 && !scope.RootRowIsReported && reached < scope.Tables.CountRows() && !scope.TreeIsCut)
-            scope.Report(VerifyRules.DanglingRow, null, $"{scope.Tables.CountRows() - reached} rows cannot be reached from the catalog's root.");
+        long unreached = scope.Tables.CountRows() - reached;
+        if (groups.Count > 0 || met.Count > 0 || scope.Doubtful.Count > 0 || scope.RootRowIsReported || scope.TreeIsCut || unreached <= 0)
+            return;
+        scope.DirectoriesInDoubt += (int)Math.Min(unreached, int.MaxValue / 2);
+        scope.Report(VerifyRules.DanglingRow, null, $"{unreached} rows cannot be reached from the catalog's root: they are below each other.");
     }
 
     private List<Group> Unreached()

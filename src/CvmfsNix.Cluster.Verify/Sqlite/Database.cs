@@ -45,11 +45,9 @@ internal sealed class Database : IDisposable
         {
             _ = raw.sqlite3_limit(database._handle, LimitLength, ValueBytesMax);
             database.Execute("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA query_only=ON;");
-            using (Statement odd = database.Rent("SELECT name FROM sqlite_master WHERE type NOT IN ('table','index') OR sql LIKE 'create virtual%' LIMIT 1"))
-            {
-                if (odd.Step())
-                    throw unsound($"it holds \"{Shown.Text(odd.Bytes(0))}\", which is neither a table nor an index");
-            }
+            // What the schema says of itself first; then what SQLite makes of it, which spelling cannot hide, but which looks into what it finds.
+            database.RefuseIfAny("SELECT name FROM sqlite_master WHERE type NOT IN ('table','index') OR sql LIKE 'create virtual%' LIMIT 1");
+            database.RefuseIfAny("SELECT name FROM pragma_table_list WHERE schema='main' AND type<>'table' LIMIT 1");
 
             using Statement check = database.Rent("PRAGMA integrity_check(1)");
             if (check.Step() && !check.Bytes(0).SequenceEqual("ok"u8))
@@ -182,6 +180,13 @@ internal sealed class Database : IDisposable
             return false;
         idle.Push(statement);
         return true;
+    }
+
+    private void RefuseIfAny(string sql)
+    {
+        using Statement odd = Rent(sql);
+        if (odd.Step())
+            throw _fault($"it holds \"{Shown.Text(odd.Bytes(0))}\", which is neither a table nor an index");
     }
 
     private static Database Open(string name, int flags, Func<string, Exception> fault)
