@@ -16,6 +16,7 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
     private const int PushItems = 4_096;
     private const long PushBytes = 16 << 20;
     private const int PushesAtOnce = 3;
+    private const int BundleAttempts = 3;
 
     /// <summary>A peer that failed is not asked again before this.</summary>
     private static readonly TimeSpan RestAfterFailure = TimeSpan.FromMilliseconds(300);
@@ -144,6 +145,30 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
         }
     }
 
+    /// <summary>As <see cref="EnsureAsync"/>, for the bundle of a transaction and all that it refers to, part by part: it may be very large.</summary>
+    /// <returns>Ids of the stores that have confirmed all of it.</returns>
+    public async Task<IReadOnlyList<string>> EnsureBundleAsync(RepositoryStore store, string bundleDigest, string seed, TimeSpan patience, CancellationToken ct)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            HashSet<string>? confirmed = null;
+            foreach (var part in StoreItems.OfBundle(store, bundleDigest).Chunk(PeerPaths.NamesMax))
+            {
+                var ids = await EnsureAsync(store, part, seed, patience, ct).ConfigureAwait(false);
+                if (confirmed is null)
+                    confirmed = [.. ids];
+                else
+                    confirmed.IntersectWith(ids);
+            }
+
+            // Between two parts a store may have gone, and another taken its place: no copy of the whole then.
+            if (!Needed || AreEnough(confirmed!))
+                return [.. confirmed!];
+            if (attempt == BundleAttempts)
+                throw TooFew(confirmed!, "Stores came and went while they were asked.");
+        }
+    }
+
     /// <summary>Takes from other stores what this one lacks: spread over all of them, and what one does not have from the next.</summary>
     /// <returns>What nobody had; empty when all of it is durable here.</returns>
     public async Task<IReadOnlyList<StoreItem>> PullAsync(RepositoryStore store, IReadOnlyCollection<StoreItem> items, CancellationToken ct)
@@ -151,9 +176,10 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
         var own = new StoreTransfer(store);
         var left = own.FindMissing(items);
         var others = Others;
+        int first = others.Count == 0 ? 0 : Random.Shared.Next(others.Count);
         for (int round = 0; round < others.Count && left.Count > 0; round++)
         {
-            var parts = left.Chunk(PullItems).Select((part, i) => (Part: part, Peer: others[(i + round) % others.Count]));
+            var parts = left.Chunk(PullItems).Select((part, i) => (Part: part, Peer: others[(first + i + round) % others.Count]));
             await Parallel.ForEachAsync(parts, new ParallelOptions { MaxDegreeOfParallelism = PullsAtOnce, CancellationToken = ct }, async (p, token) =>
             {
                 try

@@ -301,11 +301,9 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
             return [];
         if (await AskLedgerAsync(new Begin(repository.Definition.Repository, command.Id, command.Digest, false), ct).ConfigureAwait(false) is not Opened)
             return [];
-        return await CopiedAsync(command.Id.ToString(), async () =>
-        {
-            var items = await Task.Run(() => StoreItems.OfBundle(backend.Store, command.BundleDigest), ct).ConfigureAwait(false);
-            return await copies.EnsureAsync(backend.Store, items, command.Id.ToString(), options.CopiesTimeout, ct).ConfigureAwait(false);
-        }).ConfigureAwait(false);
+        return await CopiedAsync(
+            command.Id.ToString(),
+            () => copies.EnsureBundleAsync(backend.Store, command.BundleDigest, command.Id.ToString(), options.CopiesTimeout, ct)).ConfigureAwait(false);
     }
 
     private static async Task<T> CopiedAsync<T>(string what, Func<Task<T>> copy)

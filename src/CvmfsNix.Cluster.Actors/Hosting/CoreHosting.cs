@@ -51,7 +51,11 @@ public static class CoreHosting
             sp.GetService<IStoreSurface>() is { } surface ? new PeerClient(surface.Credential) : null,
             sp.GetRequiredService<TimeProvider>()));
         services.AddSingleton(sp => new PeerStores(
-            sp.GetRequiredService<LocalRepositories>(), sp.GetRequiredService<StoreSet>(), options, sp.GetRequiredService<CoreSystem>()));
+            sp.GetRequiredService<LocalRepositories>(),
+            sp.GetRequiredService<StoreCopies>(),
+            options,
+            sp.GetRequiredService<CoreSystem>(),
+            sp.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton<IRepositoryBackends>(sp => new StoreBackends(options, sp.GetRequiredService<StoreCopies>()));
         services.AddSingleton<LocalRepositories>();
         services.AddSingleton<CoreSystem>();

@@ -120,6 +120,9 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
             IReadOnlyCollection<StoreItem> made = prepared.Revision is { } commit ? StoreItems.OfCommit(store, commit) : [];
             var kept = outcomes.Select(o => o.ContentKept.BlobDigest).OfType<string>().Select(StoreItem.OfBlob);
             await copies.EnsureAsync(store, [.. made, .. kept], batch[0].Id.ToString(), CopiesPatience, ct).ConfigureAwait(false);
+            // A store that was lost while the catalogs were made counts no more.
+            if (batch.Any(t => !copies.AreEnough(_secured.GetValueOrDefault(t.Id) ?? t.Stores)))
+                throw new TooFewCopiesException("A store was lost during the commit; what was on it is copied again first.");
             foreach (var transaction in batch)
                 _secured.TryRemove(transaction.Id, out _);
         }
@@ -240,8 +243,7 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
 
         if (copies.AreEnough(_secured.GetValueOrDefault(transaction.Id) ?? transaction.Stores))
             return;
-        var items = StoreItems.OfBundle(store, transaction.BundleDigest);
-        _secured[transaction.Id] = await copies.EnsureAsync(store, items, transaction.Id.ToString(), CopiesPatience, ct).ConfigureAwait(false);
+        _secured[transaction.Id] = await copies.EnsureBundleAsync(store, transaction.BundleDigest, transaction.Id.ToString(), CopiesPatience, ct).ConfigureAwait(false);
     }
 
     private async Task BringCatalogsAsync(RevisionHead head, CancellationToken ct)

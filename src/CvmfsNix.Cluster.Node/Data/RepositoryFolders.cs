@@ -11,7 +11,8 @@ namespace CvmfsNix.Cluster.Node.Data;
 /// </summary>
 /// <param name="root">The folder that holds one folder per repository.</param>
 /// <param name="sender">Sends the files.</param>
-public sealed class RepositoryFolders(string root, FileSender sender)
+/// <param name="bring">Tries to bring an object here that is not; null = there is nowhere to bring it from.</param>
+public sealed class RepositoryFolders(string root, FileSender sender, Func<string, ObjectName, CancellationToken, Task<bool>>? bring = null)
 {
     // One second more than the shortest time Squid caches at all by default.
     private static readonly TimeSpan ChangingFor = TimeSpan.FromSeconds(61);
@@ -34,13 +35,24 @@ public sealed class RepositoryFolders(string root, FileSender sender)
         bool found = path.Kind switch
         {
             DataPathKind.NamedFile => await sender.TrySendAsync(context, Path.Combine(root, path.Repository, path.Rest), ContentTypeOf(path.Rest), ChangingFor),
-            DataPathKind.Object => await sender.TrySendAsync(context, Path.Combine(root, path.Repository, path.Rest), "application/octet-stream", ObjectsFor),
+            DataPathKind.Object => await ObjectAsync(context, path),
             DataPathKind.Geo => await GeoAsync(context, path.Rest),
             DataPathKind.RepositoryList => await ListAsync(context),
             _ => false,
         };
         if (!found)
             await TextAsync(context, StatusCodes.Status404NotFound, "Not found.\n", AbsentFor);
+    }
+
+    private async Task<bool> ObjectAsync(HttpContext context, DataPath path)
+    {
+        string file = Path.Combine(root, path.Repository, path.Rest);
+        if (await sender.TrySendAsync(context, file, "application/octet-stream", ObjectsFor))
+            return true;
+        return bring is not null
+            && ObjectName.TryParsePath(path.Rest, out ObjectName name)
+            && await bring(path.Repository, name, context.RequestAborted)
+            && await sender.TrySendAsync(context, file, "application/octet-stream", ObjectsFor);
     }
 
     private static string ContentTypeOf(string name) =>

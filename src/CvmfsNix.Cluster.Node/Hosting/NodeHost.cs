@@ -1,4 +1,5 @@
 using System.Net;
+using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Control;
@@ -56,7 +57,8 @@ public static class NodeHost
         services.AddSingleton(output);
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(_ => new FileSender(options.Limits.OpenFilesMax));
-        services.AddSingleton(provider => new RepositoryFolders(folder.Repositories, provider.GetRequiredService<FileSender>()));
+        services.AddSingleton(provider => new RepositoryFolders(
+            folder.Repositories, provider.GetRequiredService<FileSender>(), provider.GetService<PeerStores>() is { } peers ? peers.TryBringAsync : null));
         services.AddSingleton(new DiskHeadroom(folder.Path, options.Limits));
         services.AddSingleton<GatewaySessions>();
         services.AddSingleton<PathStream>();

@@ -22,7 +22,7 @@ public sealed class PeerEndpoint(PeerStores stores, IStoreSurface surface, DiskH
     private const int PacksAtOnce = 16;
     private const int NamesBytesMax = 4 << 20;
 
-    // A peer on a long link is slow to start; one that sends nearly nothing for a while is given up.
+    // A peer on a long link, or with a disk that stalls, is slow for a while; one that carries nearly nothing for longer is given up.
     private static readonly MinDataRate RateMin = new(bytesPerSecond: 64, gracePeriod: TimeSpan.FromSeconds(30));
     private readonly SemaphoreSlim _packs = new(PacksAtOnce);
 
@@ -127,6 +127,7 @@ public sealed class PeerEndpoint(PeerStores stores, IStoreSurface surface, DiskH
         await _packs.WaitAsync(context.RequestAborted);
         try
         {
+            context.Features.Get<IHttpMinResponseDataRateFeature>()?.MinDataRate = RateMin;
             context.Response.ContentType = "application/octet-stream";
             await new StoreTransfer(store).SendAsync(items, context.Response.Body, context.RequestAborted);
         }

@@ -9,22 +9,31 @@ namespace CvmfsNix.Cluster.Store.Transfer;
 /// <summary>What a transaction and a revision consist of in the store.</summary>
 public static class StoreItems
 {
-    /// <summary>The bundle of a transaction and every object that its paths need, whoever brought it; each once.</summary>
+    private const int RememberedMax = 1 << 17;
+
+    /// <summary>
+    /// The bundle of a transaction and every object that its paths need, whoever brought it. Read as it is enumerated; in a very large bundle an
+    /// object may come again.
+    /// </summary>
     /// <exception cref="IncompleteStoreException">The bundle is not here.</exception>
     /// <exception cref="RecordFormatException">The bundle is torn.</exception>
-    public static IReadOnlyCollection<StoreItem> OfBundle(RepositoryStore store, string bundleDigest)
+    public static IEnumerable<StoreItem> OfBundle(RepositoryStore store, string bundleDigest)
     {
         ArgumentNullException.ThrowIfNull(store);
-        HashSet<StoreItem> items = [StoreItem.OfBlob(bundleDigest)];
+        yield return StoreItem.OfBlob(bundleDigest);
         Stream file = store.Blobs.OpenRead(bundleDigest) ?? throw new IncompleteStoreException(store.Format.Repository, "a transaction", [bundleDigest]);
         using var bundle = new BundleReader(file, store.Format.HashAlgorithm, bundleDigest);
+        var seen = new HashSet<ObjectName>();
         foreach (PathRecord path in bundle.Paths())
         {
             foreach (DeltaObject o in path.Objects)
-                items.Add(StoreItem.Of(o.Name));
+            {
+                if (seen.Count >= RememberedMax)
+                    seen.Clear();
+                if (seen.Add(o.Name))
+                    yield return StoreItem.Of(o.Name);
+            }
         }
-
-        return items;
     }
 
     /// <summary>What the making of a revision added to the store: its own catalogs, tag database and record files, and what every revision names.</summary>

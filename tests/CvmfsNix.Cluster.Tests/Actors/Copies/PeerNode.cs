@@ -55,6 +55,8 @@ internal sealed class PeerNode : IAsyncDisposable, IStoreSurface
 
     public PeerCredential Credential => SharedCredential;
 
+    public PeerStores Stores { get; private set; } = null!;
+
     public LocalRepository Local { get; private set; } = null!;
 
     public StoreMember Member(string site = "default") => new(Set.OwnId, "akka.tcp://cvmfsnix@" + Set.OwnId, Url!, site);
@@ -104,7 +106,7 @@ internal sealed class PeerNode : IAsyncDisposable, IStoreSurface
         var local = new LocalRepositories(new OneBackend(backend));
         Local = await local.OpenAsync(Definition, journal ?? new FakeJournal(), TestContext.Current.CancellationToken);
         var endpoint = new PeerEndpoint(
-            new PeerStores(local, Set, options, new CoreSystem()), this, new DiskHeadroom(folder, new GatewayLimits()), NullLogger<PeerEndpoint>.Instance);
+            Stores = new PeerStores(local, Copies(2), options, new CoreSystem(), TimeProvider.System), this, new DiskHeadroom(folder, new GatewayLimits()), NullLogger<PeerEndpoint>.Instance);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0));
         _web = builder.Build();

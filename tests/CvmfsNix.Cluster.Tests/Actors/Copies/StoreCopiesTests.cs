@@ -1,4 +1,7 @@
 using CvmfsNix.Cluster.Actors.Copies;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.Store.Transfer;
@@ -23,12 +26,12 @@ public sealed class StoreCopiesTests
         await using var other = await PeerNode.EmptyAsync("b");
         PeerNode.Connect(own, other);
         CommitMember member = await repository.SealAsync([SyntheticPath.Package("x", files: 40), SyntheticPath.Package("y", files: 3)], Ct);
-        var items = StoreItems.OfBundle(repository.Store, member.BundleDigest);
+        StoreItem[] items = [.. StoreItems.OfBundle(repository.Store, member.BundleDigest)];
 
         var confirmed = await own.Copies(2).EnsureAsync(own.Store, items, "seed", Patience, Ct);
 
         Assert.Equal(["a", "b"], confirmed.Order());
-        Assert.True(items.Count > 40);
+        Assert.True(items.Length > 40);
         Assert.Empty(new StoreTransfer(other.Store).FindMissing(items));
     }
 
@@ -40,7 +43,7 @@ public sealed class StoreCopiesTests
         PeerNode.Connect(own);
         CommitMember member = await repository.SealAsync([SyntheticPath.Package("x")], Ct);
         var e = await Assert.ThrowsAsync<TooFewCopiesException>(
-            () => own.Copies(2).EnsureAsync(own.Store, StoreItems.OfBundle(repository.Store, member.BundleDigest), "seed", TimeSpan.Zero, Ct));
+            () => own.Copies(2).EnsureBundleAsync(own.Store, member.BundleDigest, "seed", TimeSpan.Zero, Ct));
         Assert.Contains("2 copies are required; 1 stores are reachable", e.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<TooFewCopiesException>(() => own.Copies(2).WaitForStoresAsync(TimeSpan.Zero, Ct));
     }
@@ -53,7 +56,7 @@ public sealed class StoreCopiesTests
         await using var other = await PeerNode.EmptyAsync("b");
         PeerNode.Connect(own);
         CommitMember member = await repository.SealAsync([SyntheticPath.Package("x")], Ct);
-        var waiting = own.Copies(2).EnsureAsync(own.Store, StoreItems.OfBundle(repository.Store, member.BundleDigest), "seed", Patience, Ct);
+        var waiting = own.Copies(2).EnsureBundleAsync(own.Store, member.BundleDigest, "seed", Patience, Ct);
         Assert.False(waiting.IsCompleted);
         PeerNode.Connect(own, other);
         Assert.Equal(["a", "b"], (await waiting).Order());
@@ -83,7 +86,7 @@ public sealed class StoreCopiesTests
         failing.Before = _ => throw new IOException("broken");
         PeerNode.Connect(own, hanging, failing, good);
         CommitMember member = await repository.SealAsync([SyntheticPath.Package("x")], Ct);
-        var items = StoreItems.OfBundle(repository.Store, member.BundleDigest);
+        StoreItem[] items = [.. StoreItems.OfBundle(repository.Store, member.BundleDigest)];
         for (int i = 0; i < 4; i++)
             Assert.Equal(["a", "d"], (await own.Copies(2).EnsureAsync(own.Store, items, $"seed {i}", Patience, Ct)).Order());
     }
@@ -110,7 +113,7 @@ public sealed class StoreCopiesTests
         await using var third = await PeerNode.EmptyAsync("c");
         PeerNode.Connect(survivor, leader, third);
         CommitMember member = await repository.SealAsync([SyntheticPath.Package("x", files: 20)], Ct);
-        var items = StoreItems.OfBundle(repository.Store, member.BundleDigest);
+        StoreItem[] items = [.. StoreItems.OfBundle(repository.Store, member.BundleDigest)];
         Assert.Equal(3, (await leader.Copies(3).EnsureAsync(leader.Store, items, "seed", Patience, Ct)).Count);
         Assert.Empty(new StoreTransfer(leader.Store).FindMissing(items));
         Assert.Empty(new StoreTransfer(third.Store).FindMissing(items));
@@ -118,6 +121,65 @@ public sealed class StoreCopiesTests
         var lost = StoreItem.OfBlob(new string('0', 64));
         var e = await Assert.ThrowsAsync<IncompleteStoreException>(() => leader.Copies(2).EnsureAsync(leader.Store, [lost], "seed", Patience, Ct));
         Assert.Equal([lost.ToString()], e.Missing);
+    }
+
+    [Fact]
+    public async Task The_leader_counts_again_and_copies_what_fell_short_from_a_survivor()
+    {
+        await using var repository = await TestRepository.CreateAsync(Ct);
+        await using var survivor = await PeerNode.OfAsync(repository, "a");
+        await using var leader = await PeerNode.EmptyAsync("b");
+        CommitMember member = await repository.SealAsync([SyntheticPath.Package("x", files: 20)], Ct);
+        var transaction = new SealedTransaction(
+            TransactionId.From(member.Transaction), new RequestDigest(new byte[32]), member.BundleDigest, 1, 1, "builder") { Stores = ["a", "gone"] };
+        StoreItem[] items = [.. StoreItems.OfBundle(repository.Store, member.BundleDigest)];
+
+        // The survivor cannot be reached: the transaction waits, and says why.
+        PeerNode.Connect(leader);
+        Assert.Equal([transaction.Id], (await leader.Local.Backend.SecureAsync([transaction], Ct)).Keys);
+
+        PeerNode.Connect(survivor, leader);
+        Assert.Empty(await leader.Local.Backend.SecureAsync([transaction], Ct));
+        Assert.Empty(new StoreTransfer(leader.Store).FindMissing(items));
+    }
+
+    [Fact]
+    public async Task A_transaction_that_enough_stores_have_needs_only_its_bundle_at_the_leader()
+    {
+        await using var repository = await TestRepository.CreateAsync(Ct);
+        await using var gateway = await PeerNode.OfAsync(repository, "a");
+        await using var leader = await PeerNode.EmptyAsync("b");
+        await using var third = await PeerNode.EmptyAsync("c");
+        PeerNode.Connect(gateway, leader, third);
+        CommitMember member = await repository.SealAsync([SyntheticPath.Package("x", files: 20)], Ct);
+        var transaction = new SealedTransaction(
+            TransactionId.From(member.Transaction), new RequestDigest(new byte[32]), member.BundleDigest, 1, 1, "builder") { Stores = ["a", "c"] };
+        Assert.Empty(await leader.Local.Backend.SecureAsync([transaction], Ct));
+        Assert.True(leader.Store.Blobs.Contains(member.BundleDigest));
+        // Its bundle, and the empty file that every store has.
+        StoreItem[] items = [.. StoreItems.OfBundle(repository.Store, member.BundleDigest)];
+        Assert.InRange(new StoreTransfer(leader.Store).FindMissing(items).Count, items.Length - 2, items.Length);
+    }
+
+    [Fact]
+    public async Task An_object_that_a_reader_asks_for_is_brought_from_a_peer_and_an_unknown_one_is_asked_for_once()
+    {
+        await using var repository = await TestRepository.CreateAsync(Ct);
+        await repository.PublishAsync(Ct, SyntheticPath.Package("x"));
+        await using var source = await PeerNode.OfAsync(repository, "a");
+        await using var behind = await PeerNode.EmptyAsync("b");
+        PeerNode.Connect(source, behind);
+        var root = new ObjectName(repository.Head.RootHash, ObjectKind.Catalog);
+        Assert.True(await behind.Stores.TryBringAsync(TestRepository.Name, root, Ct));
+        Assert.True(behind.Store.Objects.Contains(root));
+
+        int asked = 0;
+        source.Before = _ => Task.FromResult(Interlocked.Increment(ref asked));
+        var unknown = new ObjectName(Fake.Hash("unknown"), ObjectKind.Data);
+        Assert.False(await behind.Stores.TryBringAsync(TestRepository.Name, unknown, Ct));
+        Assert.False(await behind.Stores.TryBringAsync(TestRepository.Name, unknown, Ct));
+        Assert.Equal(1, asked);
+        Assert.False(await behind.Stores.TryBringAsync("other.example.org", unknown, Ct));
     }
 
     [Fact]

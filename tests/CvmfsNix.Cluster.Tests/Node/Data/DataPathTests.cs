@@ -17,6 +17,7 @@ public sealed class DataPathTests
     [InlineData("/cvmfs/a.example.org/api/v1.0/geo/x/a,b", DataPathKind.Geo, "a,b")]
     [InlineData("/cvmfs/info/v1/repositories.json", DataPathKind.RepositoryList, "")]
     [InlineData("/upload/a.example.org/anything", DataPathKind.Upload, "anything")]
+    [InlineData("/peer/a.example.org/have", DataPathKind.Peer, "have")]
     public void What_is_served_is_recognised(string path, DataPathKind kind, string rest)
     {
         DataPath parsed = DataPath.Parse(path);
