@@ -87,10 +87,26 @@ internal sealed class CliProcess : IDisposable
 
         var process = new Process { StartInfo = start };
         process.Start();
-        if (input is not null)
-            process.StandardInput.Write(input);
-        process.StandardInput.Close();
+        _ = HandInAsync(process, input);
         return new CliProcess(process);
+    }
+
+    /// <summary>
+    /// Beside reading the answers, never before: with many lines both pipes fill up, and each side would wait for the other for ever.
+    /// </summary>
+    private static async Task HandInAsync(Process process, string? input)
+    {
+        await Task.Yield();
+        try
+        {
+            if (input is not null)
+                await process.StandardInput.WriteAsync(input);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended without reading everything; its exit code tells.
+        }
     }
 
     private async Task<CliResult> EndAsync(Task<string> output, CancellationToken cancellationToken)
