@@ -100,13 +100,7 @@ internal sealed class RepositoryAccess
     public static IRepositorySource OpenSource(string location, double? timeoutSeconds, string argument = "--url")
     {
         if (Uri.TryCreate(location, UriKind.Absolute, out Uri? uri) && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps))
-        {
-            var client = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), MaxConnectionsPerServer = 8 })
-            {
-                Timeout = timeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : ControlPlane.DefaultAnswerTime,
-            };
-            return new HttpSource(uri, client);
-        }
+            return new HttpSource(uri, client: null, timeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : ControlPlane.DefaultAnswerTime);
 
         string folder = uri is { IsFile: true } ? uri.LocalPath : location;
         return Directory.Exists(folder)

@@ -49,6 +49,8 @@ public sealed class DefaultStoreTests
         }
 
         Assert.Empty(CatalogAudit.Run(node.RepositoryFolder(repository.Name)).Findings);
+        JsonElement verified = await repository.VerifyAsync();
+        Assert.Equal((202, 0), (verified.GetProperty("narPathsChecked").GetInt32(), verified.GetProperty("narPathsUnknown").GetInt32()));
         IReadOnlyDictionary<string, (string Signatures, string? ContentAddress)> kept = node.Provenance(repository.Name);
         Assert.Equal(202, kept.Count);
         Assert.StartsWith("interop-1:", Assert.Single(kept, static path => path.Value.Signatures.Length > 0).Value.Signatures, StringComparison.Ordinal);

@@ -31,6 +31,27 @@ internal sealed class PublishedRepository(EmbeddedNode node, NixSandbox nix, str
     public async Task<RepositoryReader> OpenAsync() => await RepositoryReader.OpenAsync(
         new HttpSource(node.RepositoryUrl(name)), [publicKey], new RepositoryReaderOptions { ExpectedName = name }, Token);
 
+    /// <summary>Runs <c>verify --deep</c> over HTTP, with all that Nix has registered; its one document, which must be without findings.</summary>
+    public async Task<JsonElement> VerifyAsync()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("cvmfsnix-verify-");
+        try
+        {
+            string key = Path.Combine(folder.FullName, "pub"), registration = Path.Combine(folder.FullName, "registration");
+            await File.WriteAllTextAsync(key, publicKey, Token);
+            await File.WriteAllBytesAsync(registration, await nix.RunAsync("nix-store", "--dump-db"), Token);
+            ProgramRun run = await node.CliAsync(
+                ["verify", node.RepositoryUrl(name).ToString(), "--pubkey", key, "--deep", "--registration", registration, "--json"], null, Token);
+            Assert.Equal("[]", run.Json.GetProperty("findings").GetRawText());
+            Assert.Equal(0, run.ExitCode);
+            return run.Json;
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     /// <summary>Hash and size of the archive put together from what is served at a path.</summary>
     public static async Task<(NarHash Hash, long Size)> NarOfAsync(RepositoryReader reader, RepositoryPath path)
     {

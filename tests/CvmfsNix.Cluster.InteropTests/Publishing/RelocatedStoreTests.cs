@@ -86,8 +86,9 @@ public sealed class RelocatedStoreTests(RelocatedClosure closure) : IClassFixtur
     }
 
     [Fact]
-    public void The_served_folder_passes_the_rules_of_the_stock_checker()
+    public async Task The_served_folder_passes_the_rules_of_the_stock_checker()
     {
+        Assert.True((await Repository.VerifyAsync()).GetProperty("narPathsChecked").GetInt32() > 200);
         CatalogAudit audit = CatalogAudit.Run(closure.Node.RepositoryFolder(Repository.Name));
         Assert.Empty(audit.Findings);
         Assert.True(audit.Catalogs > 2);
