@@ -11,9 +11,14 @@ namespace CvmfsNix.Cluster.Fuzz.Running;
 /// </summary>
 public sealed class FuzzRun(FuzzTarget target, FuzzOptions options)
 {
+    private const int GoodMax = 256;
+
     private readonly OutcomeShapes _outcomes = new();
-    private readonly List<byte[]> _pool = [];
+    // Starting points: good inputs, and inputs that were refused in a way of their own.
+    private readonly List<byte[]> _good = [];
+    private readonly List<byte[]> _bad = [];
     private long _accepted;
+    private bool _lastWasAccepted;
     private double _allocatedShare;
 
     /// <summary>Runs to the end of the time or of the inputs.</summary>
@@ -36,16 +41,22 @@ public sealed class FuzzRun(FuzzTarget target, FuzzOptions options)
         foreach (byte[] seed in Seeds())
         {
             TryTwice(seed, last, watchdog);
-            _pool.Add(seed);
+            (_lastWasAccepted ? _good : _bad).Add(seed);
             inputs++;
         }
 
         for (; inputs < options.InputsMax && clock.Elapsed.TotalSeconds < options.Seconds; inputs++)
         {
             var random = new Random(Mix(options.Seed, inputs));
-            byte[] input = target.Mutate(_pool[random.Next(_pool.Count)], new Mutator(random, _pool, target.Words, target.LengthMax));
-            if (Try(input, last, watchdog))
+            List<byte[]> pool = _bad.Count == 0 || (_good.Count > 0 && random.Next(3) > 0) ? _good : _bad;
+            byte[] input = target.Mutate(pool[random.Next(pool.Count)], new Mutator(random, pool, target.Words, target.LengthMax));
+            bool isNew = Try(input, last, watchdog);
+            if (isNew)
                 Keep(input);
+            if (_lastWasAccepted)
+                StartFrom(input, isNew, random);
+            else if (isNew)
+                _bad.Add(input);
         }
 
         return new FuzzReport(target.Name, inputs, _accepted, _outcomes.Count, clock.Elapsed, _allocatedShare);
@@ -101,14 +112,22 @@ public sealed class FuzzRun(FuzzTarget target, FuzzOptions options)
         if (allocated > bound)
             throw new FuzzFailedException(target.Name, Save(input, "failure"), $"an input of {input.Length} bytes made it allocate {allocated} bytes, more than {bound}");
         _allocatedShare = Math.Max(_allocatedShare, (double)allocated / bound);
-        if (outcome.StartsWith(FuzzTarget.Accepted, StringComparison.Ordinal))
-            _accepted++;
+        _lastWasAccepted = outcome.StartsWith(FuzzTarget.Accepted, StringComparison.Ordinal);
+        _accepted += _lastWasAccepted ? 1 : 0;
         return _outcomes.IsNew(outcome);
+    }
+
+    // Good inputs that drift away from the seeds, one change after the other, reach what no single change does.
+    private void StartFrom(byte[] input, bool isNew, Random random)
+    {
+        if (isNew || _good.Count < GoodMax)
+            _good.Add(input);
+        else
+            _good[random.Next(_good.Count / 2, _good.Count)] = input;
     }
 
     private void Keep(byte[] input)
     {
-        _pool.Add(input);
         if (CorpusFolder() is { } folder)
         {
             Directory.CreateDirectory(folder);

@@ -3,6 +3,7 @@ using CsCheck;
 using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Fuzz.Reading;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Cvmfs.Compression;
@@ -100,6 +101,23 @@ public class ObjectCompressionTests
                 // The only exception there may be.
             }
         }
+    });
+
+    [Fact]
+    public Task Content_is_the_same_however_the_stored_bytes_arrive() => Gen.Select(Contents, Gen.Int, Gen.Int[1, 5000]).SampleAsync(async (content, seed, taken) =>
+    {
+        var random = new Random(seed);
+        await using var inflater = ObjectCompression.OpenDecompressor(new FragmentedStream(ObjectCompression.Compress(content), random), CompressionAlgorithm.Zlib);
+        var buffer = new byte[taken];
+        var at = 0;
+        int count;
+        while ((count = random.Next(2) == 0 ? inflater.Read(buffer) : await inflater.ReadAsync(buffer)) > 0)
+        {
+            Assert.True(content.AsSpan(at).StartsWith(buffer.AsSpan(0, count)));
+            at += count;
+        }
+
+        Assert.Equal(content.Length, at);
     });
 
     [Fact]

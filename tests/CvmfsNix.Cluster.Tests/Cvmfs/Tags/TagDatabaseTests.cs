@@ -3,6 +3,7 @@ using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Reflog;
 using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Tests.Cvmfs.Catalogs;
+using CvmfsNix.Cluster.Tests.Cvmfs.Hashing;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Cvmfs.Tags;
@@ -19,6 +20,27 @@ public class TagDatabaseTests
         var bytes = TagDatabase.Write("demo.example.org", tags);
         Assert.Equal(bytes, TagDatabase.Write("demo.example.org", tags));
         Assert.Equal(tags.OrderByDescending(t => t.Revision), TagDatabase.Read(folder.Write("h", bytes)));
+    }
+
+    [Fact]
+    public void Any_tags_are_read_back()
+    {
+        using var folder = new TemporaryFolder();
+        var tags =
+            from hash in ObjectHashTests.Hashes.Where(h => !h.IsNull)
+            from revision in Gen.ULong[0, long.MaxValue]
+            from seconds in Gen.Long[0, 253402300799]
+            from size in Gen.Long[0, long.MaxValue]
+            from description in Gen.String[Gen.Char[' ', '\u2fff'], 0, 30]
+            from branch in Pick.From("", "side", "a/b@c")
+            select new RepositoryTag("", hash, revision, DateTimeOffset.FromUnixTimeSeconds(seconds), size, description, branch);
+        tags.Array[0, 20].Sample(drawn =>
+        {
+            RepositoryTag[] given = [Trunk, .. drawn.Select((tag, i) => tag with { Name = $"t{i}" })];
+            var file = folder.Write(Guid.NewGuid().ToString("N"), TagDatabase.Write("demo.example.org", given));
+            Assert.Equal(given.OrderByDescending(t => t.Revision).ThenBy(t => t.Name, StringComparer.Ordinal), TagDatabase.Read(file));
+            File.Delete(file);
+        }, iter: 50);
     }
 
     [Fact]

@@ -132,6 +132,20 @@ public class HeadTests
         Assert.True(read.Whitelist.Lists(Golden.Certificate()));
     }
 
+    [Fact]
+    public void Any_whitelist_is_read_back()
+    {
+        var times = Gen.Long[-62135596800, 253402300799].Select(DateTimeOffset.FromUnixTimeSeconds);
+        var fingerprints = ObjectHashTests.Hashes.Select(h => string.Join(':', Convert.ToHexString(h.ToArray()).Chunk(2).Select(pair => new string(pair))) + h.ToString()[40..].ToUpperInvariant());
+        Gen.Select(times, times, fingerprints.Array[1, 5]).Sample((created, expires, listed) =>
+        {
+            var whitelist = new Whitelist { CreatedAt = created, ExpiresAt = expires, RepositoryName = "demo.example.org", Fingerprints = listed };
+            var read = Whitelist.ParseSigned((byte[])[.. whitelist.ToBody(), .. Encoding.ASCII.GetBytes($"--\n{new string('0', 40)}\n")]).Whitelist;
+            Assert.Equal((created, expires, "demo.example.org"), (read.CreatedAt, read.ExpiresAt, read.RepositoryName));
+            Assert.Equal(listed, read.Fingerprints);
+        });
+    }
+
     [Theory]
     [InlineData("2024-03-01T11:59:59Z", false)]
     [InlineData("2024-03-01T12:00:00Z", true)]

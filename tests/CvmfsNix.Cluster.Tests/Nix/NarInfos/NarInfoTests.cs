@@ -1,5 +1,8 @@
 using CsCheck;
+using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.NarInfos;
+using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Tests.Nix.PathInfos;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Nix.NarInfos;
@@ -85,6 +88,42 @@ public sealed class NarInfoTests
     [Fact]
     public void A_value_cannot_forge_another_line() =>
         Assert.Throws<InvalidOperationException>(() => (NarInfo.Parse(Least) with { Url = "a\nSig: b" }).ToString());
+
+    [Fact]
+    public void What_is_printed_is_read_back()
+    {
+        Gen<string> words = Gen.String[Gen.Char['!', '~'], 1, 40];
+        Gen<NarHash> hashes = Gen.Byte.Array[32].Select(bytes => new NarHash(bytes));
+        var infos =
+            from path in PathInfoGen.Names
+            from references in PathInfoGen.Names.Array[0, 5]
+            from hash in hashes.Array[2]
+            from sizes in Gen.Long[1, long.MaxValue].Array[2]
+            from texts in words.Array[2]
+            from signatures in words.Array[0, 3]
+            from known in Gen.Bool.Array[4]
+            select new NarInfo
+            {
+                StoreDirectory = StoreDirectory.Parse("/a/b"),
+                Path = path,
+                Url = texts[0],
+                Compression = NarCompression.Zstd,
+                FileHash = known[0] ? hash[0] : null,
+                FileSize = known[1] ? sizes[0] : null,
+                NarHash = hash[1],
+                NarSize = sizes[1],
+                References = [.. references.Distinct().Order()],
+                Deriver = known[2] ? path : null,
+                Signatures = signatures,
+                ContentAddress = known[3] ? texts[1] : null,
+            };
+        infos.Sample(info =>
+        {
+            NarInfo read = NarInfo.Parse(info.ToString());
+            Assert.Equal(info.ToPathInfo(), read.ToPathInfo());
+            Assert.Equal((info.StoreDirectory, info.Url, info.Compression, info.FileHash, info.FileSize), (read.StoreDirectory, read.Url, read.Compression, read.FileHash, read.FileSize));
+        });
+    }
 
     [Fact]
     public void Damaged_texts_are_refused_or_read_to_something_that_is_written_and_read_alike() =>

@@ -1,4 +1,5 @@
 using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Fuzz.Reading;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.TestKit.Store;
 using CsCheck;
@@ -26,6 +27,36 @@ public sealed class RecordFileTests
     {
         byte[] whole = Bundle(Records());
         Gen.Int[0, whole.Length - 1].Sample(length => Assert.Throws<RecordFormatException>(() => ReadAll(whole[..length])));
+    }
+
+    [Fact]
+    public void Files_of_registrations_and_of_objects_come_back_however_the_bytes_arrive()
+    {
+        PathRecord[] records = Records();
+        using var infos = new MemoryStream();
+        PathInfoFile.Write(infos, records.Select(r => r.Info));
+        using var delta = new MemoryStream();
+        var writer = new DeltaFileWriter(delta);
+        foreach (PathRecord record in records)
+        {
+            foreach (DeltaObject o in record.Objects)
+                writer.Write(o);
+            foreach (DeltaContent c in record.Contents)
+                writer.Write(c);
+        }
+
+        writer.Finish();
+        Gen.Int.Sample(seed =>
+        {
+            var random = new Random(seed);
+            Assert.Equal(records.Select(r => r.Info), PathInfoFile.Read(new FragmentedStream(infos.ToArray(), random), "infos"));
+            Assert.Equal(records.SelectMany(r => r.Objects), DeltaFile.ReadObjects(new FragmentedStream(delta.ToArray(), random), "delta"));
+            Assert.Equal(
+                records.SelectMany(r => r.Contents).Select(c => c.Digest),
+                DeltaFile.Read(new FragmentedStream(delta.ToArray(), random), "delta").Where(i => i.Content is not null).Select(i => i.Content!.Digest));
+            using var bundle = new BundleReader(new FragmentedStream(Bundle(records), random), HashAlgorithmId.Sha1, "bundle");
+            Assert.Equal(records.Select(r => r.Info), bundle.Paths().Select(r => r.Info));
+        });
     }
 
     [Fact]
