@@ -32,8 +32,9 @@ public sealed record StoreDirectory
                 throw new StorePathFormatException(directory, "a store directory has no trailing slash and no empty, . or .. component");
         }
 
-        if (directory.AsSpan().IndexOfAny('\0', '\n', ':') >= 0)
-            throw new StorePathFormatException(directory, "a store directory holds no NUL, newline or colon");
+        // Store paths stand in files of lines, and in messages.
+        if (directory.Any(c => c == ':' || char.IsControl(c)))
+            throw new StorePathFormatException(directory, "a store directory holds no control character and no colon");
         return new StoreDirectory(directory);
     }
 

@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Text.Json;
 using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Objects;
-using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Tests.Cvmfs;
 using Xunit;
 
@@ -89,10 +90,13 @@ public sealed class ObjectTrapTests(TrapFixture repositories) : IClassFixture<Tr
 
     private static IEnumerable<byte[]> Certificates(int count)
     {
+        // One key for all: it is the text that has to vary, and keys take long to make.
+        using var key = RSA.Create(2048);
         for (int i = 0; i < count; i++)
         {
-            using var keys = RepositoryKeys.Create($"repository{i}.example.org", DateTimeOffset.UnixEpoch.AddDays(i));
-            yield return keys.Certificate.Pem;
+            var request = new CertificateRequest($"CN=repository{i}.example.org CernVM-FS Release Managers", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+            using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(80));
+            yield return Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n");
         }
     }
 

@@ -90,6 +90,10 @@ public sealed class NarInfoTests
         Assert.Throws<InvalidOperationException>(() => (NarInfo.Parse(Least) with { Url = "a\nSig: b" }).ToString());
 
     [Fact]
+    public void What_is_read_can_be_printed_whatever_the_store_directory_holds() =>
+        Assert.Throws<NarInfoFormatException>(() => NarInfo.Parse(Full.Replace("/nix/store", "/nix/sto\re", StringComparison.Ordinal)));
+
+    [Fact]
     public void What_is_printed_is_read_back()
     {
         Gen<string> words = Gen.String[Gen.Char['!', '~'], 1, 40];

@@ -16,6 +16,10 @@ public sealed class StoreDirectoryTests
     [InlineData("/nix/./store")]
     [InlineData("/nix/../store")]
     [InlineData("/nix:store")]
+    [InlineData("/nix/sto\re")]
+    [InlineData("/nix\0/store")]
+    [InlineData("/nix/store\n/x")]
+    [InlineData("/nix/\u001bstore")]
     public void A_directory_that_is_not_absolute_and_normal_is_refused(string text) =>
         Assert.Throws<StorePathFormatException>(() => StoreDirectory.Parse(text));
 
