@@ -3,7 +3,8 @@
 #
 # Builds the solution (Release) and runs every test project. The last line is "N passed, N failed, N skipped"; exit 0
 # only if something ran and nothing failed. A project that does not build, and a test process that dies, count as failed.
-#   --full         the sizes named in the issues (hours) instead of those of CI (minutes): sets CVMFSNIX_TEST_FULL=1
+#   --full         the sizes named in the issues (hours) instead of those of CI (minutes): sets CVMFSNIX_TEST_FULL=1;
+#                  also breaks the writer in every way of tests/mutations, each of which the checker has to notice
 #   --filter NAME  only tests whose class or method name contains NAME
 # As root, missing tools are installed by name from the distribution. With CI=true a missing tool is an error, and a test
 # skipped for want of one counts as failed.
@@ -20,7 +21,7 @@ while [ $# -gt 0 ]; do
             filter=$2
             shift
             ;;
-        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "tests/run.sh: unknown argument $1" >&2; exit 2 ;;
     esac
     shift
@@ -126,6 +127,14 @@ for project in tests/*Tests/*.csproj; do
             | sed -n 's/.* name="\([^"]*\)".*<reason>\(<!\[CDATA\[\)\{0,1\}\([^]<]*\).*/  \1: \3/p' >>"$out/skips"
     fi
 done
+if [ "$full" = 1 ] && [ -z "$filter" ]; then
+    echo
+    echo "=== mutations of the writer"
+    bash tests/mutations/run.sh 2>&1 | tee "$out/mutations"
+    c=$(grep -c ': caught by ' "$out/mutations") n=$(grep -c ': NOT CAUGHT' "$out/mutations")
+    [ "$((c + n))" -gt 0 ] || n=1
+    passed=$((passed + c)) failed=$((failed + n))
+fi
 if [ "$solution_built" = 0 ] && [ "$failed" = 0 ]; then
     echo "the solution does not build: counted as failed"
     failed=1

@@ -17,7 +17,9 @@ public sealed class DamageTests
 
     public static TheoryData<string> Names => [.. RepositoryDamages.ByName.Keys];
 
-    public static TheoryData<string> SampleNames => [.. RepositoryDamages.ByName.Values.GroupBy(d => d.Rule).Select(g => g.First().Name)];
+    // What nobody names cannot be seen from outside: a folder cannot be listed over HTTP.
+    public static TheoryData<string> SampleNames =>
+        [.. RepositoryDamages.ByName.Values.Where(d => d.Rule != VerifyRules.StrayFile).GroupBy(d => d.Rule).Select(g => g.First().Name)];
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -67,8 +69,6 @@ public sealed class DamageTests
     public async Task A_damage_of_every_kind_is_found_over_HTTP(string name)
     {
         RepositoryDamage damage = RepositoryDamages.ByName[name];
-        // What nobody names cannot be seen from outside.
-        Assert.SkipWhen(damage.Rule == VerifyRules.StrayFile, "A folder cannot be listed over HTTP.");
         using var repository = new DamageableRepository();
         Culprit culprit = damage.Make(repository);
         using var server = new FolderServer(repository.Folder);
@@ -109,5 +109,4 @@ public sealed class DamageTests
         new VerifyOptions { Deep = deep, ExpectedName = DamageableRepository.Name, Clock = new FixedClock(DamageableRepository.Now) },
         null,
         Ct);
-
 }
