@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/mutations/run.sh [--only NAME] [--list]
+# tests/mutations/run.sh [--only PATTERN] [--list]
 #
 # Proves that the checker sees what the writer could do wrong. Each file NAME.mutation beside this script breaks one rule of
 # the writer by one small change of its source; in a throw-away copy of the tree it is applied, a probe writes repositories
@@ -22,7 +22,7 @@ only=
 while [ $# -gt 0 ]; do
     case $1 in
         --only)
-            [ $# -gt 1 ] || { echo "run.sh: --only needs a name" >&2; exit 2; }
+            [ $# -gt 1 ] || { echo "run.sh: --only needs a name or a pattern such as 'counter-*'" >&2; exit 2; }
             only=$2
             shift
             ;;
@@ -44,25 +44,26 @@ cp -r "$top"/tests/CvmfsNix.Cluster.TestKit "$top"/tests/mutations "$copy/tree/t
 # Left over from builds inside the tree; the copy builds everything itself.
 find "$copy/tree" -type d \( -name obj -o -name bin \) -prune -exec rm -rf {} +
 
-probe=$copy/tree/artifacts/bin/CvmfsNix.Cluster.MutationProbe/release/CvmfsNix.Cluster.MutationProbe
+out=$copy/tree/artifacts/bin/CvmfsNix.Cluster.MutationProbe/release
 # Style is not what is proven here, and a mutation may well leave a variable unused.
 build() {
-    dotnet build "$copy/tree/tests/mutations/probe" -c Release -nologo -v quiet -m:1 -nodeReuse:false -clp:NoSummary \
+    dotnet build -c Release -nologo -v quiet -m:1 -nodeReuse:false -clp:NoSummary \
         -p:TreatWarningsAsErrors=false -p:RunAnalyzers=false -p:EnforceCodeStyleInBuild=false -p:GenerateDocumentationFile=false \
         -p:NoWarn=CS1591 "$@" >"$copy/build" 2>&1
 }
+probe() { "$out/CvmfsNix.Cluster.MutationProbe" >"$copy/found" 2>&1; }
 
 # What lies between two lines of a file, without the last line break.
 part() { awk -v from="--- $2" -v to="--- ${3:-}" '$0 == to { on = 0 } on { print } $0 == from { on = 1 }' "$1"; }
 value() { sed -n "s/^$2: *//p" "$1" | head -n 1; }
 
 echo "building ..."
-if ! build; then
+if ! build "$copy/tree/tests/mutations/probe"; then
     grep -E 'error' "$copy/build" | sort -u | head -n 20
     echo "the tree does not build"
     exit 1
 fi
-if ! "$probe" >"$copy/found" 2>&1; then
+if ! probe; then
     head -n 20 "$copy/found"
     echo "what the unchanged writer writes is not clean: no mutation proves anything"
     exit 1
@@ -71,7 +72,8 @@ fi
 total=0 caught=0
 for mutation in "$here"/*.mutation; do
     name=$(basename "$mutation" .mutation)
-    [ -z "$only" ] || [ "$only" = "$name" ] || continue
+    # shellcheck disable=SC2053 # a pattern
+    [[ -z $only || $name == $only ]] || continue
     total=$((total + 1))
     file=$copy/tree/$(value "$mutation" file)
     rule=$(value "$mutation" rule)
@@ -89,12 +91,16 @@ for mutation in "$here"/*.mutation; do
         continue
     fi
 
+    # Only the changed project is built; its assembly takes the place of the good one beside the probe.
+    project=$(value "$mutation" file | cut -d / -f 2)
     cp "$file" "$copy/original"
+    cp "$out/$project.dll" "$copy/original.dll"
     printf '%s%s%s\n' "${content%%"$old"*}" "$new" "$behind" >"$file"
-    if ! build --no-restore; then
+    if ! build "$copy/tree/src/$project" --no-restore -p:BuildProjectReferences=false \
+        || ! cp "$copy/tree/artifacts/bin/$project/release/$project.dll" "$out/"; then
         echo "$name: NOT CAUGHT: it does not build: $(grep -m 1 -o 'error .*' "$copy/build")"
     else
-        "$probe" >"$copy/found" 2>&1
+        probe
         if grep -q "^$rule " "$copy/found"; then
             echo "$name: caught by $rule"
             caught=$((caught + 1))
@@ -106,6 +112,7 @@ for mutation in "$here"/*.mutation; do
     fi
 
     cp "$copy/original" "$file"
+    cp "$copy/original.dll" "$out/$project.dll"
 done
 echo
 echo "$caught of $total mutations caught"

@@ -12,7 +12,7 @@ namespace CvmfsNix.Cluster.Tests.Verify.Damage;
 /// <summary>The checker on a good repository with one thing made wrong: it says that thing, and nothing else.</summary>
 public sealed class DamageTests
 {
-    // Proven elsewhere: a server that answers HEAD wrongly is below, and store paths need a repository of store paths.
+    // Not damages of a folder's files: a server that answers HEAD wrongly is below, and store paths need a repository of store paths.
     private static readonly string[] WithoutDamage = [VerifyRules.HttpHead, VerifyRules.NarHash, VerifyRules.Closure];
 
     public static TheoryData<string> Names => [.. RepositoryDamages.ByName.Keys];
@@ -75,6 +75,16 @@ public sealed class DamageTests
         AssertFound(damage, culprit, await CheckAsync(repository, deep: true, new HttpSource(server.Url)));
     }
 
+    [Theory]
+    [InlineData(".cvmfspublished")]
+    [InlineData(".cvmfswhitelist")]
+    public async Task A_server_that_answers_HEAD_as_if_a_file_were_not_there_is_found(string file)
+    {
+        using var repository = new DamageableRepository();
+        Finding finding = Assert.Single((await CheckAsync(repository, deep: true, new WithoutHead(new DirectorySource(repository.Folder), file))).Findings);
+        Assert.Equal((VerifyRules.HttpHead, file), (finding.Rule, finding.Path));
+    }
+
     [Fact]
     public void Every_rule_has_a_damage()
     {
@@ -109,4 +119,16 @@ public sealed class DamageTests
         new VerifyOptions { Deep = deep, ExpectedName = DamageableRepository.Name, Clock = new FixedClock(DamageableRepository.Now) },
         null,
         Ct);
+
+    private sealed class WithoutHead(IRepositorySource files, string hidden) : IRepositorySource
+    {
+        public string Description => files.Description;
+
+        public Task<Stream?> OpenAsync(string relativePath, CancellationToken cancellationToken) => files.OpenAsync(relativePath, cancellationToken);
+
+        public async Task<bool> ExistsAsync(string relativePath, CancellationToken cancellationToken) =>
+            relativePath != hidden && await files.ExistsAsync(relativePath, cancellationToken);
+
+        public void Dispose() => files.Dispose();
+    }
 }
