@@ -27,7 +27,7 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
     private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>An unanswered seal is asked for again this often: its ledger may have been restarted and forgotten who asked.</summary>
-    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(1);
 
     /// <summary>How long an answer waits until the revision is served here too; a convenience, not a promise.</summary>
     private static readonly TimeSpan ServedTimeout = TimeSpan.FromSeconds(5);

@@ -22,13 +22,18 @@ internal sealed class ControlPlane : IDisposable
     // Refused connections are quick to find out: three rounds over all servers bridge a restart without hiding a wrong address.
     private const int UnreachableRounds = 3;
 
+    // About the time a cluster takes to replace a lost leader: a server that failed is asked again after it.
+    private static readonly TimeSpan AvoidFor = TimeSpan.FromSeconds(5);
+
     private readonly ControlSettings _settings;
     private readonly Terminal _terminal;
     private readonly TimeProvider _clock;
     private readonly SocketsHttpHandler _handler;
     private readonly Lock _gate = new();
     private readonly ControlServer?[] _servers;
+    private readonly long?[] _leftAt;
     private int _current;
+    private int _routes;
 
     public ControlPlane(ControlSettings settings, Terminal terminal, TimeProvider clock)
     {
@@ -36,6 +41,7 @@ internal sealed class ControlPlane : IDisposable
         _terminal = terminal;
         _clock = clock;
         _servers = new ControlServer?[settings.Servers.Count];
+        _leftAt = new long?[settings.Servers.Count];
         _handler = new SocketsHttpHandler
         {
             // A frozen node keeps its connections open; only pings find it out.
@@ -67,8 +73,46 @@ internal sealed class ControlPlane : IDisposable
         get
         {
             lock (_gate)
-                return _servers[_current] ??= new ControlServer(_settings.Servers[_current], _handler, _settings.Token);
+                return At(_current);
         }
+    }
+
+    /// <summary>A way of its own through the servers: the first begins at the first server, the next one at the next.</summary>
+    public ServerRoute NewRoute()
+    {
+        lock (_gate)
+            return new ServerRoute(this, FirstGood(_routes++ % _servers.Length));
+    }
+
+    /// <summary>The server of a number.</summary>
+    internal ControlServer Server(int number)
+    {
+        lock (_gate)
+            return At(number);
+    }
+
+    /// <summary>The server to go on with after one failed: not one that somebody left a moment ago, if there is another.</summary>
+    internal int After(int failed)
+    {
+        lock (_gate)
+        {
+            _leftAt[failed] = _clock.GetTimestamp();
+            return FirstGood((failed + 1) % _servers.Length);
+        }
+    }
+
+    private ControlServer At(int number) => _servers[number] ??= new ControlServer(_settings.Servers[number], _handler, _settings.Token);
+
+    private int FirstGood(int from)
+    {
+        for (int i = 0; i < _servers.Length; i++)
+        {
+            int candidate = (from + i) % _servers.Length;
+            if (_leftAt[candidate] is not { } left || _clock.GetElapsedTime(left) > AvoidFor)
+                return candidate;
+        }
+
+        return from;
     }
 
     /// <summary>Goes on with the next server, unless somebody else already left <paramref name="failed"/>.</summary>
@@ -111,6 +155,21 @@ internal sealed class ControlPlane : IDisposable
             server?.Dispose();
         _handler.Dispose();
     }
+}
+
+/// <summary>
+/// One publish's way through the servers. Several at once begin at different servers, so that a batch loads them all; a transaction stays
+/// with one as long as that answers, because what it sent is known only there. Not thread-safe.
+/// </summary>
+internal sealed class ServerRoute(ControlPlane control, int first)
+{
+    private int _number = first;
+
+    /// <summary>The server to ask.</summary>
+    public ControlServer Current => control.Server(_number);
+
+    /// <summary>Goes on with another server.</summary>
+    public void Leave() => _number = control.After(_number);
 }
 
 /// <summary>One control address. Every failure of a call leaves it as a <see cref="CliException"/>.</summary>

@@ -4,7 +4,7 @@ namespace CvmfsNix.Cluster.Cli.Control;
 
 /// <summary>
 /// Decides how long to try again. Waits double from 100 ms to 3 s with some chance in them, so that many builders do not
-/// come back all at once; a server's own advice is followed. Not thread-safe.
+/// come back all at once; nobody comes back before a server's own advice. Not thread-safe.
 /// </summary>
 /// <param name="clock">The clock that limits are measured with.</param>
 /// <param name="limit">Total time for all attempts; null = none.</param>
@@ -43,8 +43,9 @@ internal sealed class RetryPolicy(TimeProvider clock, TimeSpan? limit, TimeSpan 
         double doubled = FirstWait.TotalMilliseconds * Math.Pow(2, Math.Min(_attempts++, 10));
         double wait = Math.Min(doubled, LongestWait.TotalMilliseconds) * (0.75 + (Random.Shared.NextDouble() / 2));
         TimeSpan next = TimeSpan.FromMilliseconds(wait);
+        // Never earlier than advised, and not all builders at the advised moment.
         if (failure.RetryAfter is { } advice && advice > next)
-            next = advice;
+            next = advice * (1 + (Random.Shared.NextDouble() / 2));
 
         TimeSpan left = limit is null ? patience - clock.GetElapsedTime(_lastSuccess) : limit.Value - clock.GetElapsedTime(_start);
         return next < left ? next : null;

@@ -63,12 +63,13 @@ internal sealed class Publisher(
     private async Task<PublishJson> WithRetriesAsync(Work work, CancellationToken cancellationToken)
     {
         var retry = new RetryPolicy(control.Clock, control.TotalTime, Patience, unreachableAttempts: null);
+        ServerRoute route = control.NewRoute();
         int stagings = 0;
         CliException? tooFew = null;
         long tooFewSince = 0;
         while (true)
         {
-            ControlServer server = control.Current;
+            ControlServer server = route.Current;
             using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             if (retry.Remaining is { } left)
                 limited.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
@@ -108,7 +109,7 @@ internal sealed class Publisher(
             // Nodes that answer, but cannot keep enough copies for so long, need an operator.
             else if (control.TotalTime is null && control.Clock.GetElapsedTime(tooFewSince) >= Patience)
                 throw OutcomeUnknown(work, failure.Message, failure);
-            control.Leave(server);
+            route.Leave();
             if (retry.NextWait(failure) is not { } wait)
                 throw OutcomeUnknown(work, failure.Message, failure);
             terminal.Note($"{work.Request.Repository}: {failure.Message}; trying again");

@@ -2,12 +2,13 @@ using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Errors;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Node.Control;
 
 /// <summary>Asks every call for its token and turns every exception into the answer builders understand.</summary>
-public sealed class CallInterceptor(AccessTokens tokens, ILogger<CallInterceptor> log) : Interceptor
+public sealed class CallInterceptor(AccessTokens tokens, IHostApplicationLifetime lifetime, ILogger<CallInterceptor> log) : Interceptor
 {
     /// <inheritdoc/>
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
@@ -27,9 +28,16 @@ public sealed class CallInterceptor(AccessTokens tokens, ILogger<CallInterceptor
                 NodeCodes.Unauthorized, "This node asks for a token, and the call has none it knows.", "authorization", "Give one of the node's tokens with --token-file."));
         }
 
+        // A node that stops lets what was begun come to its end; a new beginning belongs elsewhere, and so does waiting.
+        if (lifetime.ApplicationStopping.IsCancellationRequested && IsBeginning(context.Method))
+            throw ErrorMapping.ToRpc(Stopping());
         try
         {
             return await call();
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested && !context.CancellationToken.IsCancellationRequested)
+        {
+            throw ErrorMapping.ToRpc(Stopping());
         }
         catch (RpcException)
         {
@@ -49,4 +57,9 @@ public sealed class CallInterceptor(AccessTokens tokens, ILogger<CallInterceptor
             throw ErrorMapping.ToRpc(error);
         }
     }
+
+    private static bool IsBeginning(string method) => method[(method.LastIndexOf('/') + 1)..] is "Begin" or "CreateRepository" or "Wait";
+
+    private static NodeError Stopping() => new(
+        NodeCodes.NodeStopping, "This node is being stopped.", "", "Ask another node, or this one when it is back; the same transaction id is safe.", TimeSpan.FromMilliseconds(500));
 }

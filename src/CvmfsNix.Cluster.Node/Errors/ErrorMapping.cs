@@ -47,6 +47,7 @@ public static class ErrorMapping
         ["Forbidden"] = (StatusCode.PermissionDenied, StatusCodes.Status403Forbidden),
         [NodeCodes.Unsupported] = (StatusCode.Unimplemented, StatusCodes.Status501NotImplemented),
         [NodeCodes.Timeout] = (StatusCode.DeadlineExceeded, StatusCodes.Status504GatewayTimeout),
+        [NodeCodes.NodeStopping] = (StatusCode.Unavailable, StatusCodes.Status503ServiceUnavailable),
         [NodeCodes.Internal] = (StatusCode.Internal, StatusCodes.Status500InternalServerError),
     };
 

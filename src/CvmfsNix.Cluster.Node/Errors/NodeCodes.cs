@@ -30,6 +30,9 @@ public static class NodeCodes
     /// <summary>It did not happen in the time given.</summary>
     public const string Timeout = nameof(Timeout);
 
+    /// <summary>The node is being stopped; others take over.</summary>
+    public const string NodeStopping = nameof(NodeStopping);
+
     /// <summary>A defect of the node; its log holds the details.</summary>
     public const string Internal = nameof(Internal);
 }

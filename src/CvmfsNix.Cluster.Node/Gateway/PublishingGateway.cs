@@ -11,6 +11,7 @@ using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Trees;
 using Google.Protobuf.Collections;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ConflictPolicy = CvmfsNix.Cluster.Store.Records.ConflictPolicy;
 using StoredContent = CvmfsNix.Cluster.Store.Trees.StoredContent;
@@ -23,7 +24,7 @@ namespace CvmfsNix.Cluster.Node.Gateway;
 /// writer's. A call for a transaction that is decided already gets the first answer, whatever session there was.
 /// </summary>
 public sealed class PublishingGateway(
-    IPublishingCore core, IRepositoryGate gate, GatewaySessions sessions, GatewayLimits limits, TimeProvider time, ILogger<PublishingGateway> log)
+    IPublishingCore core, IRepositoryGate gate, GatewaySessions sessions, GatewayLimits limits, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<PublishingGateway> log)
 {
     /// <summary>Paths of one question.</summary>
     public const int PathsPerQuestionMax = 1_000;
@@ -190,7 +191,8 @@ public sealed class PublishingGateway(
         if (byRevision == request.Transaction.Length > 0)
             throw Requests.Invalid("wait", "It names a revision or a transaction, one of them.");
 
-        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        // Who waits holds up a node that is to stop, and can wait at another.
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(ct, lifetime.ApplicationStopping);
         if (request.TimeoutMs > 0)
             bounded.CancelAfter(TimeSpan.FromMilliseconds(Math.Min(request.TimeoutMs, int.MaxValue)));
         try
@@ -200,7 +202,7 @@ public sealed class PublishingGateway(
             await core.WaitForAppliedAsync(repository, revision, bounded.Token);
             return new WaitReply { Repository = repository, Revision = revision };
         }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested && !lifetime.ApplicationStopping.IsCancellationRequested)
         {
             throw new NodeException(new NodeError(
                 NodeCodes.Timeout, $"It did not happen within {request.TimeoutMs} ms.", byRevision ? $"revision {request.Revision}" : request.Transaction, "Wait again; waiting changes nothing."));

@@ -28,6 +28,8 @@ public static class NodeHost
     private const int HeadersSizeMax = 32 << 10;
     private const int ConnectionsMax = 20_000;
     private const int StreamsPerConnectionMax = 256;
+
+    // For calls that are being answered; the core hands over after it, in its own time.
     private static readonly TimeSpan ShutdownMax = TimeSpan.FromSeconds(5);
 
     /// <summary>Builds the program's host; the caller runs and disposes it.</summary>

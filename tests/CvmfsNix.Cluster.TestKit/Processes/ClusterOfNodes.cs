@@ -97,11 +97,11 @@ public sealed class ClusterOfNodes : IAsyncDisposable
         return leader!;
     }
 
-    /// <summary>Waits until every running node sees exactly these members, up and reachable.</summary>
-    public Task MembersAsync(int count, CancellationToken cancellationToken) => UntilAsync(
+    /// <summary>Waits until every running node, or one, sees exactly so many members, up and reachable.</summary>
+    public Task MembersAsync(int count, CancellationToken cancellationToken, ClusterNode? seenBy = null) => UntilAsync(
         async () =>
         {
-            foreach (ClusterNode node in Nodes.Where(n => n.IsRunning))
+            foreach (ClusterNode node in Nodes.Where(n => seenBy is null ? n.IsRunning : n == seenBy))
             {
                 if (await node.TryStatusAsync(cancellationToken).ConfigureAwait(false) is not { } status)
                     return false;

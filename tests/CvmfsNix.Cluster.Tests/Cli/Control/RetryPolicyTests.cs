@@ -25,8 +25,13 @@ public sealed class RetryPolicyTests
     }
 
     [Fact]
-    public void A_servers_advice_is_followed() =>
-        Assert.Equal(TimeSpan.FromSeconds(9), new RetryPolicy(new HandClock(), null, Patience, null).NextWait(Passing(retryAfterSeconds: 9)));
+    public void Nobody_comes_back_before_a_servers_advice_and_not_all_at_once()
+    {
+        double[] waits = [.. Enumerable.Range(0, 50).Select(_ => new RetryPolicy(new HandClock(), null, Patience, null).NextWait(Passing(retryAfterSeconds: 9))!.Value.TotalSeconds)];
+
+        Assert.All(waits, w => Assert.InRange(w, 9, 13.5));
+        Assert.True(waits.Distinct().Count() > 1);
+    }
 
     [Fact]
     public void The_limit_ends_it()
