@@ -24,6 +24,7 @@ namespace CvmfsNix.Cluster.Actors.Gateway;
 internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalRepositories local, StoreCopies copies, CoreOptions options, TimeProvider clock) : IPublishingCore, IDisposable
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan CreateTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>An unanswered seal is asked for again this often: its ledger may have been restarted and forgotten who asked.</summary>
@@ -73,14 +74,36 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
             return true;
         }).ConfigureAwait(false);
         var request = new RepositoryProtocol.RepositoryDefinitionRequest(repository, command.StoreDirectory, HashNames.Of(command.HashAlgorithm));
-        var reply = await AskAsync<Stratum0Leader>(new RepositoryProtocol.CreateRepository(request), TimeSpan.FromSeconds(30), PublishingCodes.NoLeader, command.Repository, ct).ConfigureAwait(false);
+        var reply = await AskToCreateAsync(new RepositoryProtocol.CreateRepository(request), command.Repository, ct).ConfigureAwait(false);
         if (reply is RepositoryProtocol.Failed failed)
             throw new PublishingException(failed.Code, failed.Message, failed.What, failed.Hint);
-        var status = ((RepositoryProtocol.CreatedRepository)reply).Status;
+        var status = (reply as RepositoryProtocol.CreatedRepository)?.Status;
         while (local.Find(command.Repository) is null)
             await Task.Delay(10, ct).ConfigureAwait(false);
         await WaitForAppliedAsync(command.Repository, 1, ct).ConfigureAwait(false);
         return View(local.Find(command.Repository)!, status);
+    }
+
+    // A leader that is lost while it creates answers nobody. Its successor is asked again; "exists" may then mean what was asked for first.
+    private async Task<object> AskToCreateAsync(RepositoryProtocol.CreateRepository command, string fqrn, CancellationToken ct)
+    {
+        using var deadline = new CancellationTokenSource(CreateTimeout, clock);
+        for (bool asked = false; ; asked = true)
+        {
+            try
+            {
+                var reply = await AskAsync<Stratum0Leader>(command, AnswerTimeout, ct).ConfigureAwait(false);
+                return asked && reply is RepositoryProtocol.Failed { Code: PublishingCodes.RepositoryExists } ? new object() : reply;
+            }
+            catch (AskTimeoutException e) when (deadline.IsCancellationRequested)
+            {
+                throw new PublishingException(PublishingCodes.NoLeader, $"Nobody answered within {CreateTimeout.TotalSeconds:0} s.", fqrn, "Try again; it is safe.", TimeSpan.FromSeconds(1), e);
+            }
+            catch (AskTimeoutException)
+            {
+                // Asked again below.
+            }
+        }
     }
 
     public async Task<IReadOnlyList<RepositoryView>> ListRepositoriesAsync(CancellationToken ct) => Views(await LeaderStatusAsync(ct).ConfigureAwait(false));
@@ -277,6 +300,9 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
                 return $"{writer.Repository}: this node's store has not caught up with the journal yet.";
             if (repository.Problem is { } problem)
                 return $"{writer.Repository}: {problem}";
+            // It may be this node's turn to lead at any moment.
+            if (options.Seeds.Count > 0 && TryKeys(writer.Repository.Value) is null)
+                return $"{writer.Repository}: its signing key is not in {_keys.Directory}. Copy it from the node that created the repository.";
         }
 
         return "";

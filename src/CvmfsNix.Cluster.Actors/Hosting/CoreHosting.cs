@@ -59,7 +59,7 @@ public static class CoreHosting
         services.TryAddSingleton<IRepositoryBackends>(sp => new StoreBackends(options, sp.GetRequiredService<StoreCopies>()));
         services.AddSingleton<LocalRepositories>();
         services.AddSingleton<CoreSystem>();
-        services.AddSingleton(Database(options.Journal));
+        services.TryAddSingleton(Database(options.Journal));
         services.AddSingleton<IJournalReader, JournalReader>();
         services.AddSingleton(provider => new CoreActors((builder, port) => Configure(builder, provider, options, port)));
         services.AddSingleton<CoreLife>();

@@ -100,7 +100,7 @@ public sealed class LostClusterTests(ITestOutputHelper output)
 
         await postgres.CrashAsync();
         await postgres.RestartAsync(Ct);
-        (await cluster.CliAsync(["repo", "create", "after.example.org", "--json"], Ct)).Succeeded();
+        (await cluster.CliAsync(["repo", "create", "after.example.org", "--json"], Ct, await cluster.LeaderAsync(Ct))).Succeeded();
         await cluster.MembersAsync(3, Ct);
     }
 
