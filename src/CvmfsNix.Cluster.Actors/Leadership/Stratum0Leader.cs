@@ -122,7 +122,7 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
     // The leadership ends here and now; the node leaves the cluster, so that the singleton manager makes another leader, and joins again.
     private void End(string why)
     {
-        _log.Error("The leadership of epoch {0} (this node) is over: {1}", _state.Epoch, why);
+        _log.Error("The leadership of epoch {0} (this node) is over: {1}", _tenure.Epoch ?? _state.Epoch, why);
         foreach (var writer in _writers.Values)
             Context.Stop(writer);
         _writers.Clear();
