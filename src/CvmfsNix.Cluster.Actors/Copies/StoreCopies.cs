@@ -65,10 +65,11 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
     /// <param name="seed">As a transaction id: the same seed prefers the same stores.</param>
     /// <param name="patience">How long to wait for stores.</param>
     /// <param name="ct">Gives up.</param>
+    /// <param name="fresh">No other store can have them yet, so none is asked.</param>
     /// <returns>Ids of the stores that have confirmed.</returns>
     /// <exception cref="TooFewCopiesException">There were too few stores for too long.</exception>
     /// <exception cref="IncompleteStoreException">No reachable store has some of the items.</exception>
-    public async Task<IReadOnlyList<string>> EnsureAsync(RepositoryStore store, IReadOnlyCollection<StoreItem> items, string seed, TimeSpan patience, CancellationToken ct)
+    public async Task<IReadOnlyList<string>> EnsureAsync(RepositoryStore store, IReadOnlyCollection<StoreItem> items, string seed, TimeSpan patience, CancellationToken ct, bool fresh = false)
     {
         var own = new StoreTransfer(store);
         var lacking = await own.ConfirmDurableAsync(items, ct).ConfigureAwait(false);
@@ -102,7 +103,7 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
                         break;
                     if (rests.TryGetValue(peer.Id, out long since) && clock.GetElapsedTime(since) < RestAfterFailure)
                         continue;
-                    running.Add(GiveAsync(peer, store.Format.Repository, own, items, stop.Token), peer);
+                    running.Add(GiveAsync(peer, store.Format.Repository, own, items, fresh, stop.Token), peer);
                 }
 
                 // Stores that answer but fail again and again are no hope: only one that has not failed yet stops the clock, and one that works now
@@ -250,11 +251,11 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
         }
     }
 
-    private async Task GiveAsync(StoreMember peer, string repository, StoreTransfer own, IReadOnlyCollection<StoreItem> items, CancellationToken ct)
+    private async Task GiveAsync(StoreMember peer, string repository, StoreTransfer own, IReadOnlyCollection<StoreItem> items, bool fresh, CancellationToken ct)
     {
-        var missing = await peers!.HaveAsync(peer, repository, items, ct).ConfigureAwait(false);
+        var missing = fresh ? items : await peers!.HaveAsync(peer, repository, items, ct).ConfigureAwait(false);
         await Parallel.ForEachAsync(Parts(), new ParallelOptions { MaxDegreeOfParallelism = PushesAtOnce, CancellationToken = ct }, async (part, token) =>
-            await peers.PushAsync(peer, repository, own, part.Items, part.Bytes, token).ConfigureAwait(false)).ConfigureAwait(false);
+            await peers!.PushAsync(peer, repository, own, part.Items, part.Bytes, token).ConfigureAwait(false)).ConfigureAwait(false);
 
         IEnumerable<(IReadOnlyList<StoreItem> Items, long Bytes)> Parts()
         {

@@ -119,7 +119,7 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
         {
             IReadOnlyCollection<StoreItem> made = prepared.Revision is { } commit ? StoreItems.OfCommit(store, commit) : [];
             var kept = outcomes.Select(o => o.ContentKept.BlobDigest).OfType<string>().Select(StoreItem.OfBlob);
-            await copies.EnsureAsync(store, [.. made, .. kept], batch[0].Id.ToString(), CopiesPatience, ct).ConfigureAwait(false);
+            await copies.EnsureAsync(store, [.. made, .. kept], batch[0].Id.ToString(), CopiesPatience, ct, fresh: true).ConfigureAwait(false);
             // A store that was lost while the catalogs were made counts no more.
             if (batch.Any(t => !copies.AreEnough(_secured.GetValueOrDefault(t.Id) ?? t.Stores)))
                 throw new TooFewCopiesException("A store was lost during the commit; what was on it is copied again first.");

@@ -1,11 +1,14 @@
 using System.Text;
+using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Store.Files;
+using CvmfsNix.Cluster.Store.Repositories;
 
 namespace CvmfsNix.Cluster.Store.Layout;
 
 /// <summary>
 /// The id of a node's store. A store that lost its folder is another store: whoever counted on the one must not be answered by the other. Hence
-/// the id is kept twice, beside the objects and beside the record files, and where the two do not agree there is a new one.
+/// the id is kept twice, beside the objects and beside the record files, and where the two do not agree, or a repository lost either, there is a
+/// new one.
 /// </summary>
 public static class StoreIdentity
 {
@@ -19,7 +22,7 @@ public static class StoreIdentity
         ArgumentNullException.ThrowIfNull(layout);
         string[] folders = [layout.RepositoriesFolder, layout.MetaRootFolder];
         string?[] found = [.. folders.Select(Read)];
-        if (found[0] is { } known && known == found[1])
+        if (found[0] is { } known && known == found[1] && !HasLostParts(layout))
             return known;
         string fresh = Guid.NewGuid().ToString("N");
         foreach (string folder in folders)
@@ -39,6 +42,9 @@ public static class StoreIdentity
 
         return fresh;
     }
+
+    private static bool HasLostParts(StoreLayout layout) =>
+        Directory.EnumerateDirectories(layout.MetaRootFolder).Select(d => Path.GetFileName(d)).Where(RepositoryName.IsValid).Any(r => LostParts.Are(layout, r));
 
     private static string? Read(string folder)
     {

@@ -92,6 +92,8 @@ public sealed class RepositoryStore : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(layout);
         ArgumentNullException.ThrowIfNull(format);
         string repository = format.Repository;
+        if (LostParts.Are(layout, repository))
+            LostParts.Forget(layout, repository);
         DurableDirectory.Ensure(layout.RepositoryFolder(repository));
         DurableDirectory.Ensure(layout.AppliedFolder(repository));
         foreach (string scratch in (ReadOnlySpan<string>)[layout.WorkFolder(repository), layout.StagingFolder(repository)])

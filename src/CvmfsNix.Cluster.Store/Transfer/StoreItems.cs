@@ -36,18 +36,18 @@ public static class StoreItems
         }
     }
 
-    /// <summary>What the making of a revision added to the store: its own catalogs, tag database and record files, and what every revision names.</summary>
+    /// <summary>
+    /// What the making of a revision added to the store: its own catalogs, tag database and record files; with the first one also what every
+    /// revision names.
+    /// </summary>
     public static IReadOnlyCollection<StoreItem> OfCommit(RepositoryStore store, CommittedRevision revision)
     {
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(revision);
-        return
-        [
-            .. HotObjects(revision.Head).Select(StoreItem.Of),
-            StoreItem.Of(new ObjectName(store.Format.Certificate, ObjectKind.Certificate)),
-            StoreItem.Of(CatalogRows.EmptyObject(store.Format.HashAlgorithm)),
-            .. OfRecords(revision),
-        ];
+        StoreItem[] made = [.. HotObjects(revision.Head).Select(StoreItem.Of), .. OfRecords(revision)];
+        return revision.Head.Previous is not null
+            ? made
+            : [.. made, StoreItem.Of(new ObjectName(store.Format.Certificate, ObjectKind.Certificate)), StoreItem.Of(CatalogRows.EmptyObject(store.Format.HashAlgorithm))];
     }
 
     /// <summary>The record files of a revision.</summary>

@@ -1,4 +1,4 @@
-using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.TestKit.Store;
 using Xunit;
@@ -62,6 +62,45 @@ public sealed class CatchUpTests
         await follower.Local.CatchUpAsync(Ct);
         AssertServes(follower, repository);
         Assert.Null(follower.Local.Problem);
+    }
+
+    [Theory]
+    [InlineData("cvmfs")]
+    [InlineData("cvmfs/test.example.org/data")]
+    [InlineData("meta/test.example.org/blobs")]
+    public async Task A_store_that_lost_its_objects_but_not_its_memory_is_a_new_one_and_refills_itself(string part)
+    {
+        await using var repository = await TestRepository.CreateAsync(Ct);
+        await repository.PublishAsync(Ct, SyntheticPath.Package("one", files: 30));
+        await repository.PublishAsync(Ct, SyntheticPath.Package("two", files: 30));
+        var journal = FakeJournal.Of(repository);
+        await using var source = await PeerNode.OfAsync(repository, "a", journal);
+        string folder = Directory.CreateTempSubdirectory("cvmfsnix-lost-").FullName;
+        try
+        {
+            string id = StoreIdentity.LoadOrCreate(new StoreLayout(folder));
+            await using (var whole = await PeerNode.InAsync(folder, id, journal))
+            {
+                PeerNode.Connect(source, whole);
+                await whole.Local.CatchUpAsync(Ct);
+                AssertServes(whole, repository);
+            }
+
+            Directory.Delete(Path.Combine(folder, part), recursive: true);
+            string second = StoreIdentity.LoadOrCreate(new StoreLayout(folder));
+            Assert.NotEqual(id, second);
+            await using var robbed = await PeerNode.InAsync(folder, second, journal);
+            Assert.False(File.Exists(Path.Combine(robbed.Store.Layout.RepositoryFolder(TestRepository.Name), ".cvmfspublished")));
+            Assert.Equal((0L, 0UL), (robbed.Store.AppliedSequence, robbed.Store.IndexedRevision));
+            PeerNode.Connect(source, robbed);
+            await robbed.Local.CatchUpAsync(Ct);
+            AssertServes(robbed, repository);
+            Assert.Equal(second, StoreIdentity.LoadOrCreate(new StoreLayout(folder)));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]

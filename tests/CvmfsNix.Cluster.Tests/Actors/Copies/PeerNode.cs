@@ -30,6 +30,7 @@ internal sealed class PeerNode : IAsyncDisposable, IStoreSurface
     private readonly RepositoryStore _store;
     private readonly string? _ownFolder;
     private WebApplication? _web;
+    private bool _ownsStore;
 
     private PeerNode(RepositoryStore store, string id, string? ownFolder)
     {
@@ -70,6 +71,14 @@ internal sealed class PeerNode : IAsyncDisposable, IStoreSurface
         return node;
     }
 
+    /// <summary>A node with a store in a folder that is the caller's.</summary>
+    public static async Task<PeerNode> InAsync(string folder, string id, IJournalReader journal)
+    {
+        var node = new PeerNode(await RepositoryStore.OpenAsync(new StoreLayout(folder), TestRepository.FormatOf(), TestContext.Current.CancellationToken), id, null) { _ownsStore = true };
+        await node.StartAsync(folder, journal);
+        return node;
+    }
+
     /// <summary>A node that serves a test repository's store.</summary>
     public static async Task<PeerNode> OfAsync(TestRepository repository, string id, IJournalReader? journal = null)
     {
@@ -92,10 +101,10 @@ internal sealed class PeerNode : IAsyncDisposable, IStoreSurface
         if (_web is not null)
             await _web.DisposeAsync();
         Peers.Dispose();
-        if (_ownFolder is null)
-            return;
-        await _store.DisposeAsync();
-        Directory.Delete(_ownFolder, recursive: true);
+        if (_ownsStore || _ownFolder is not null)
+            await _store.DisposeAsync();
+        if (_ownFolder is not null)
+            Directory.Delete(_ownFolder, recursive: true);
     }
 
     private async Task StartAsync(string folder, IJournalReader? journal)
