@@ -26,6 +26,9 @@ internal static class ClusterConfiguration
                 dot-netty.tcp {
                   hostname = {{Quote(options.RemotingHost)}}
                   port = {{port}}
+                  # On, a second process could open the same port, and each would get a part of the other's messages. A port whose
+                  # last owner was killed is free again without it.
+                  tcp-reuse-addr = off
                   public-hostname = {{Quote(host)}}
                   connection-timeout = 5s
                   batching.max-pending-writes = 30

@@ -168,7 +168,7 @@ public sealed class RepositoryKeys : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new KeyFileException($"{path} cannot be read: {e.Message}", e);
+            throw new KeyFileException($"{path} cannot be read by the user \"{Environment.UserName}\": {e.Message} Give the file to that user, mode 0600.", e);
         }
     }
 

@@ -15,15 +15,24 @@ public static class AdminToken
     /// Reads the token, or makes it; on return it survives a power loss, because people copy it as soon as the node is ready. Nodes that
     /// share the folder may do so at the same time: one of them makes it.
     /// </summary>
+    /// <exception cref="InvalidDataException">It cannot be read or made; names the file.</exception>
     public static string LoadOrCreate(string keyFolder)
     {
-        DurableDirectory.Ensure(keyFolder);
         string path = Path.Combine(keyFolder, FileName);
-        if (!File.Exists(path))
-            Create(keyFolder, path);
-        // Also when it was there: whoever made it may have been killed before this.
-        DirectorySync.Sync(keyFolder);
-        return File.ReadAllText(path).Trim();
+        try
+        {
+            DurableDirectory.Ensure(keyFolder);
+            if (!Path.Exists(path))
+                Create(keyFolder, path);
+            // Also when it was there: whoever made it may have been killed before this.
+            DirectorySync.Sync(keyFolder);
+            string token = File.ReadAllText(path).Trim();
+            return token.Length > 0 ? token : throw new InvalidDataException($"the token file {path} is empty; remove it, and a new token is made.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidDataException($"the token file {path} cannot be read or made: {e.Message} Give the key folder to the user \"{Environment.UserName}\", or name another with --keys.", e);
+        }
     }
 
     private static void Create(string keyFolder, string path)

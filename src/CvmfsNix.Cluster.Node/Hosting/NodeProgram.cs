@@ -55,7 +55,10 @@ public static class NodeProgram
         try
         {
             using DataFolder folder = DataFolder.Open(options.Folders.Data);
-            return await RunAsync(options, folder, output);
+            IReadOnlyList<string> problems = StartChecks.Problems(options, folder.Repositories);
+            foreach (string problem in problems)
+                await errors.WriteLineAsync("cvmfsnix-node: " + problem);
+            return problems.Count > 0 ? ExitCodes.WrongUsage : await RunAsync(options, folder, output);
         }
         catch (Exception e) when (StartProblem(e) is { } problem)
         {

@@ -48,7 +48,7 @@ public sealed class KeyFolder(string directory)
     /// <summary>The keys of a repository; null when the folder lacks its signing key or its Nix key.</summary>
     /// <exception cref="KeyFileException">A file is unreadable or does not fit the others.</exception>
     public RepositoryKeySet? TryLoad(string repository) =>
-        File.Exists(FileOf(repository, ".key")) && File.Exists(FileOf(repository, ".nix.sec"))
+        Path.Exists(FileOf(repository, ".key")) && Path.Exists(FileOf(repository, ".nix.sec"))
             ? new RepositoryKeySet(RepositoryKeys.Load(Directory, repository), ReadNixKey(FileOf(repository, ".nix.sec")))
             : null;
 
