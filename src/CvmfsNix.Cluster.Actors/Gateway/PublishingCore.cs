@@ -129,6 +129,9 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
                 return new OpenOutcome.Known(new TransactionView(id, TransactionStatus.Sealed));
             case Decided decided:
                 return new OpenOutcome.Known(await ViewAsync(fqrn, decided.Outcome, ct).ConfigureAwait(false));
+            case FromTheFuture or TooOld when await ObstacleAsync(fqrn, ct).ConfigureAwait(false) is { Code: PublishingCodes.ClockSkew } skew:
+                // It is not the builder's clock that is wrong.
+                throw skew;
             default:
                 throw LedgerReplies.Error(reply) ?? (Exception)Unexpected(reply);
         }
@@ -154,10 +157,12 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
             {
                 reply = await AskAsync<TransactionLedger>(seal, AskAgain, ct).ConfigureAwait(false);
             }
-            catch (AskTimeoutException) when (!deadline.IsCancellationRequested)
+            catch (AskTimeoutException e) when (!deadline.IsCancellationRequested)
             {
                 if (await WaitsForStoresAsync(repository, started, ct).ConfigureAwait(false) is { } problem)
                     throw TooFewCopies(command.Id.ToString(), problem, "It is sealed, and will be committed when the stores are back. Repeat the same command; the same transaction id is safe.", null);
+                if (await ObstacleAsync(command.Repository, ct).ConfigureAwait(false) is { } obstacle)
+                    throw new PublishingException(PublishingCodes.OutcomeUnknown, $"The transaction {command.Id} is sealed and waits: {obstacle.Message}", command.Id.ToString(), "Mend it, then seal again with the same id, or ask for its outcome.", inner: e);
                 continue;
             }
             catch (AskTimeoutException e)
@@ -283,6 +288,10 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
         foreach (var stale in _open.Where(o => o.Value + options.OpenTransactionExpiry < clock.GetUtcNow()).ToList())
             _open.TryRemove(stale);
     }
+
+    // What somebody has to mend before the repository takes anything; null when there is no such thing.
+    private async Task<PublishingException?> ObstacleAsync(string fqrn, CancellationToken ct) =>
+        (await GetRepositoryAsync(fqrn, ct).ConfigureAwait(false)).Obstacle;
 
     private async Task<string> ReasonAsync(CancellationToken ct)
     {
@@ -458,6 +467,8 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
             Queued = writer?.Queued ?? 0,
             InFlight = writer?.InFlight ?? 0,
             OpenTransactions = _open.Keys.Count(o => o.Repository == fqrn),
+            ProblemCode = writer is { ProblemCode.Length: > 0 } ? writer.ProblemCode : null,
+            Warning = writer is { Warning.Length: > 0 } ? writer.Warning : null,
             Problem = writer is null ? "The leader does not answer." : writer.Problem.Length > 0 ? writer.Problem : repository.Problem,
         };
     }

@@ -1,3 +1,5 @@
+using CvmfsNix.Cluster.Model.Repositories;
+
 namespace CvmfsNix.Cluster.Actors.Hosting;
 
 /// <summary>A request that was not done, with what the caller needs to act on.</summary>
@@ -48,5 +50,11 @@ public static class PublishingCodes
 
     public const string JournalBehindStores = nameof(JournalBehindStores);
     public const string KeysMissing = nameof(KeysMissing);
+
+    /// <summary>The clock of the node that leads is wrong.</summary>
+    public const string ClockSkew = CommitObstacle.ClockSkew;
+
+    /// <summary>Clients refuse the repository until its whitelist is renewed.</summary>
+    public const string WhitelistExpired = CommitObstacle.WhitelistExpired;
     public const string InvalidRequest = nameof(InvalidRequest);
 }

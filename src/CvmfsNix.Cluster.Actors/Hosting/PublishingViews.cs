@@ -126,6 +126,17 @@ public sealed record RepositoryView
 
     /// <summary>Why it takes no publishes at present; null = it does.</summary>
     public string? Problem { get; init; }
+
+    /// <summary>Stable name of a problem that somebody has to mend; null = there is none.</summary>
+    public string? ProblemCode { get; init; }
+
+    /// <summary>The refusal of whatever needs a commit, while somebody has to mend something; null otherwise.</summary>
+    public PublishingException? Obstacle => ProblemCode is { } code
+        ? new PublishingException(code, Problem ?? "", Repository, "Nothing was changed. Once it is mended, the same command with the same transaction id is safe.")
+        : null;
+
+    /// <summary>What will become a problem unless somebody acts; null = nothing.</summary>
+    public string? Warning { get; init; }
 }
 
 /// <summary>A cluster member.</summary>

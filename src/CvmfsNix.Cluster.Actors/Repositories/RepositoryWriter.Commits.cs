@@ -41,6 +41,17 @@ internal sealed partial class RepositoryWriter
     {
         if (_phase != Phase.Idle || _resting || _queue.Ready == 0)
             return;
+        if (CommitTime.Obstacle(_state, Now) is { } obstacle)
+        {
+            // What is sealed waits: the obstacle is this node's, and a rejection would be the builder's answer for ever.
+            if (_heldFor != obstacle.Code)
+                _log.Error("{0}: {1} sealed transactions wait: {2}", _definition.Repository, _queue.Count, obstacle.Message);
+            _heldFor = obstacle.Code;
+            Rest(ObstacleTick);
+            return;
+        }
+
+        _heldFor = "";
         _phase = Phase.Preparing;
         _inFlight = _queue.Take(_pacing.Members);
         var attempt = ++_attempt;
@@ -185,8 +196,13 @@ internal sealed partial class RepositoryWriter
             Trouble($"{PublishingCodes.TooFewCopies}: {failed.Cause.Message}");
         else
             _log.Error(failed.Cause, "{0}: a batch could not be prepared (try {1}); again in {2}", _definition.Repository, _pacing.Failures, advice.Pause);
+        Rest(advice.Pause);
+    }
+
+    private void Rest(TimeSpan pause)
+    {
         _resting = true;
-        Timers.StartSingleTimer(nameof(PrepareAgain), new PrepareAgain(), advice.Pause);
+        Timers.StartSingleTimer(nameof(PrepareAgain), new PrepareAgain(), pause);
     }
 
     private void Reject(SealedTransaction transaction, Exception cause)

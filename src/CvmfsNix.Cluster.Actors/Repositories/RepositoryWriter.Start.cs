@@ -44,7 +44,7 @@ internal sealed partial class RepositoryWriter
         // Cheap checks first; the index must hold every revision of the journal before a batch is decided with it.
         if (local.Backend.KeyProblem() is { } keys)
         {
-            StartAgain(keys);
+            StartAgain(keys, PublishingCodes.KeysMissing);
             _settings.Leader.Tell(new CannotLead(_definition.Repository, keys));
             return;
         }
@@ -92,7 +92,7 @@ internal sealed partial class RepositoryWriter
             return;
         }
 
-        StartAgain($"{PublishingCodes.JournalBehindStores}: the journal of {_definition.Repository} ends at event {counted.Last}, but the store {counted.Stores.Store} has seen event {counted.Stores.Applied}. An old backup of the journal, or a standby that lagged? Bring back the newest journal.");
+        StartAgain($"{PublishingCodes.JournalBehindStores}: the journal of {_definition.Repository} ends at event {counted.Last}, but the store {counted.Stores.Store} has seen event {counted.Stores.Applied}. An old backup of the journal, or a standby that lagged? Bring back the newest journal.", PublishingCodes.JournalBehindStores);
     }
 
     private void CreateOrLead()
@@ -118,6 +118,12 @@ internal sealed partial class RepositoryWriter
 
     private void Lead()
     {
+        if (CommitTime.Skew(_state, Now) is { } skew)
+        {
+            StartAgain(skew.Message, skew.Code);
+            return;
+        }
+
         // A restart within the same leadership goes on under the mark that is there.
         if (_state.Epoch == _settings.Epoch)
             Work();
@@ -133,6 +139,7 @@ internal sealed partial class RepositoryWriter
     {
         _phase = Phase.Idle;
         _problem = "";
+        _problemCode = "";
         Timers.StartPeriodicTimer(nameof(TellAgain), new TellAgain(), TimeSpan.Zero, TellAgainEvery);
         Timers.StartPeriodicTimer(nameof(Housekeeping), new Housekeeping(), TimeSpan.Zero, HousekeepingEvery());
         for (int bucket = 0; bucket < LedgerBucket.Count; bucket++)
@@ -142,11 +149,12 @@ internal sealed partial class RepositoryWriter
         TryPrepare();
     }
 
-    private void StartAgain(string problem)
+    private void StartAgain(string problem, string code = "")
     {
         if (problem != _problem)
             _log.Error("{0}: the writer cannot start: {1}", _definition.Repository, problem);
         _problem = problem;
+        _problemCode = code;
         Timers.StartSingleTimer(nameof(Start), new Start(), StartAgainAfter);
     }
 }

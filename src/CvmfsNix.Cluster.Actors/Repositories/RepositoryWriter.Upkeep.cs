@@ -1,3 +1,4 @@
+using Akka.Event;
 using CvmfsNix.Cluster.Model.Repositories;
 
 namespace CvmfsNix.Cluster.Actors.Repositories;
@@ -7,12 +8,21 @@ internal sealed partial class RepositoryWriter
 {
     private void KeepHouse()
     {
-        if (_phase != Phase.Idle)
+        if (_phase != Phase.Idle || CommitTime.Skew(_state, Now) is not null)
             return;
         if (_state.Collect(_settings.CatalogsKeep, Now) is { } collected)
             Upkeep(collected);
         else if (_state.WhitelistExpiresAt - Now < WhitelistRenewal && _local!.Backend.SignWhitelist(Now) is { } fresh)
             Upkeep(new WhitelistRenewed(fresh.Bytes, fresh.ExpiresAt, Now));
+        else if ((CommitTime.Obstacle(_state, Now)?.Message ?? CommitTime.Warning(_state, Now) ?? "") is var warning && warning != _warned)
+            Warn(warning);
+    }
+
+    private void Warn(string warning)
+    {
+        _warned = warning;
+        if (warning.Length > 0)
+            _log.Warning("{0}: {1}", _definition.Repository, warning);
     }
 
     private void Upkeep(IRepositoryEvent @event)
@@ -31,6 +41,6 @@ internal sealed partial class RepositoryWriter
     private TimeSpan HousekeepingEvery()
     {
         var every = _settings.CatalogsKeep / 4;
-        return every < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(1) : every > TimeSpan.FromMinutes(5) ? TimeSpan.FromMinutes(5) : every;
+        return every < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(1) : every > HousekeepingMax ? HousekeepingMax : every;
     }
 }

@@ -42,6 +42,10 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     /// <summary>A whitelist is renewed when less than this is left: half of its validity.</summary>
     private static readonly TimeSpan WhitelistRenewal = TimeSpan.FromDays(15);
 
+    /// <summary>It costs a look at the state, and somebody may be waiting for the whitelist whose key was just brought.</summary>
+    private static readonly TimeSpan HousekeepingMax = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan ObstacleTick = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan StartAgainAfter = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan DeferredTick = TimeSpan.FromMilliseconds(200);
 
@@ -105,6 +109,9 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     private long _attempt;
     private bool _resting;
     private string _problem = "The writer is starting.";
+    private string _problemCode = "";
+    private string _warned = "";
+    private string _heldFor = "";
 
     public RepositoryWriter(RepositoryDefinition definition, WriterSettings settings)
     {
@@ -206,17 +213,23 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     private void Announce() =>
         _mediator.Tell(new Publish(HeadTopic, new HeadMoved(_definition.Repository, LastSequenceNr, _state.Head?.Revision ?? 0)));
 
-    private WriterStatus Status() => new(
-        _definition.Repository,
-        LastSequenceNr,
-        _state.Head?.Revision ?? 0,
-        _state.Head?.RootHash.ToString() ?? "",
-        _state.Head?.PublishedAt ?? DateTimeOffset.UnixEpoch,
-        _state.Head?.Paths ?? 0,
-        _state.WhitelistExpiresAt,
-        _queue.Count,
-        _inFlight.Count,
-        _problem);
+    private WriterStatus Status()
+    {
+        var obstacle = _problem.Length == 0 ? CommitTime.Obstacle(_state, Now) : null;
+        return new WriterStatus(
+            _definition.Repository,
+            LastSequenceNr,
+            _state.Head?.Revision ?? 0,
+            _state.Head?.RootHash.ToString() ?? "",
+            _state.Head?.PublishedAt ?? DateTimeOffset.UnixEpoch,
+            _state.Head?.Paths ?? 0,
+            _state.WhitelistExpiresAt,
+            _queue.Count,
+            _inFlight.Count,
+            obstacle?.Message ?? _problem,
+            obstacle?.Code ?? _problemCode,
+            CommitTime.Warning(_state, Now) ?? "");
+    }
 
     private Task<T> Run<T>(Func<Task<T>> work)
     {

@@ -78,6 +78,9 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
 
     public FreshWhitelist? SignWhitelist(DateTimeOffset now)
     {
+        // It may have been brought back for this moment: it is kept offline otherwise.
+        if (Keys.MasterKey is null && KeyProblem() is not null)
+            return null;
         if (Keys.MasterKey is not { } master)
             return null;
         var second = new DateTimeOffset(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero);

@@ -164,6 +164,7 @@ internal static class WireMapping
             Epoch = s.Epoch,
             Leader = s.Leader,
             WhitelistExpiresAt = Ticks(s.WhitelistExpiresAt),
+            ToldAt = Ticks(s.ToldAt),
         };
         wire.Unsettled.AddRange(s.Unsettled.Values.OrderBy(o => o.Id).Select(ToWire));
         wire.Profiles.AddRange(s.Profiles.Values.Select(ToWire));
@@ -192,6 +193,7 @@ internal static class WireMapping
         Epoch = s.Epoch,
         Leader = s.Leader,
         WhitelistExpiresAt = Time(s.WhitelistExpiresAt),
+        ToldAt = Time(s.ToldAt),
         Unsettled = s.Unsettled.Select(FromWire).ToImmutableDictionary(o => o.Id),
         Profiles = s.Profiles.Select(FromWire).ToImmutableSortedDictionary(p => p.Name, p => p, StringComparer.Ordinal),
         Superseded = [.. s.Superseded.Select(o => new SupersededObjects(Time(o.At), [.. o.Objects.Select(ObjectName.Parse)]))],
@@ -222,6 +224,8 @@ internal static class WireMapping
         Queued = s.Queued,
         InFlight = s.InFlight,
         Problem = s.Problem,
+        ProblemCode = s.ProblemCode,
+        Warning = s.Warning,
     };
 
     public static RepositoryProtocol.WriterStatus FromWire(Wire.WriterStatus s) => new(
@@ -234,7 +238,9 @@ internal static class WireMapping
         Time(s.WhitelistExpiresAt),
         s.Queued,
         s.InFlight,
-        s.Problem);
+        s.Problem,
+        s.ProblemCode,
+        s.Warning);
 
     private static Wire.RepositoryTag ToWire(Cvmfs.Tags.RepositoryTag t) => new()
     {

@@ -89,7 +89,7 @@ internal sealed record StatusJson(
 internal sealed record MemberJson(string Address, IReadOnlyList<string> Roles, string Status, bool Reachable);
 
 internal sealed record RepositoryStatusJson(
-    string Repository, ulong Revision, string RootHash, int Queued, int InFlight, int OpenTransactions);
+    string Repository, ulong Revision, string RootHash, int Queued, int InFlight, int OpenTransactions, string? Problem, string? Warning);
 
 internal sealed record ReplicaJson(
     string Repository,

@@ -50,8 +50,10 @@ internal static class StatusCommand
         s.Leader.Length == 0 ? null : s.Leader,
         s.Epoch,
         [.. s.Members.Select(m => new MemberJson(m.Address, [.. m.Roles], m.Status, m.Reachable))],
-        [.. s.Repositories.Select(r => new RepositoryStatusJson(r.Repository, r.Revision, r.RootHash, r.Queued, r.InFlight, r.OpenTransactions))],
+        [.. s.Repositories.Select(r => new RepositoryStatusJson(r.Repository, r.Revision, r.RootHash, r.Queued, r.InFlight, r.OpenTransactions, Text(r.Problem), Text(r.Warning)))],
         [.. s.Replicas.Select(Replicas.ToJson)]);
+
+    private static string? Text(string text) => text.Length == 0 ? null : text;
 
     private static async Task ShowTransactionAsync(
         CommandContext context, ParseResult parse, ControlPlane control, string repository, string id, CancellationToken cancellationToken)
@@ -93,7 +95,12 @@ internal static class StatusCommand
         foreach (MemberJson member in json.Members)
             terminal.Line($"member  {member.Address} ({string.Join(", ", member.Roles)}) {member.Status}{(member.Reachable ? "" : ", unreachable")}");
         foreach (RepositoryStatusJson r in json.Repositories)
+        {
             terminal.Line($"repo    {r.Repository} revision {r.Revision}, {r.Queued} queued, {r.InFlight} in flight, {r.OpenTransactions} open");
+            if ((r.Problem ?? r.Warning) is { } trouble)
+                terminal.Warning($"{r.Repository}: {trouble}");
+        }
+
         foreach (ReplicaJson r in json.Replicas)
             terminal.Line($"replica {r.Repository} {r.Replica} ({r.Site}) {r.State} at revision {r.Revision}");
     }

@@ -43,6 +43,8 @@ public static class RepositoryProtocol
     /// <param name="Queued">Waiting transactions.</param>
     /// <param name="InFlight">Transactions of the running commit.</param>
     /// <param name="Problem">Why it takes nothing; empty when it works.</param>
+    /// <param name="ProblemCode">Stable name of a problem that somebody has to mend; empty for one that passes by itself.</param>
+    /// <param name="Warning">What will become a problem unless somebody acts; empty when nothing will.</param>
     public sealed record WriterStatus(
         RepositoryId Repository,
         long SequenceNumber,
@@ -53,7 +55,9 @@ public static class RepositoryProtocol
         DateTimeOffset WhitelistExpiresAt,
         int Queued,
         int InFlight,
-        string Problem);
+        string Problem,
+        string ProblemCode = "",
+        string Warning = "");
 
     /// <summary>Told to all store keepers: the journal of a repository reaches this far.</summary>
     public sealed record HeadMoved(RepositoryId Repository, long SequenceNumber, ulong Revision);

@@ -52,6 +52,9 @@ public sealed record RepositoryState
     /// <summary>End of the whitelist's validity.</summary>
     public DateTimeOffset WhitelistExpiresAt { get; init; }
 
+    /// <summary>The newest time clients were told, by a manifest or a whitelist: a clock before it is behind.</summary>
+    public DateTimeOffset ToldAt { get; init; } = DateTimeOffset.UnixEpoch;
+
     /// <summary>Decided transactions whose ledgers have not confirmed yet.</summary>
     public ImmutableDictionary<TransactionId, TransactionOutcome> Unsettled { get; init; } = ImmutableDictionary<TransactionId, TransactionOutcome>.Empty;
 
@@ -82,17 +85,19 @@ public sealed record RepositoryState
             Definition = e.Definition,
             Head = e.Initial.Head,
             WhitelistExpiresAt = e.WhitelistExpiresAt,
+            ToldAt = e.At,
         },
         LeaderStarted e => this with { Epoch = e.Epoch, Leader = e.Node },
         RevisionCommitted e when Head is { } head && e.Revision.Head.Revision == head.Revision + 1 => Decide(e.Outcomes, e.Settled, e.At) with
         {
             Head = e.Revision.Head,
             PreviousHead = head,
+            ToldAt = Later(ToldAt, e.Revision.Head.PublishedAt),
             Profiles = Profiles.SetItems(e.Revision.Profiles.Select(p => KeyValuePair.Create(p.Name, p))),
             Superseded = e.Revision.Superseded.Count == 0 ? Superseded : Superseded.Add(new SupersededObjects(e.At, e.Revision.Superseded)),
         },
         TransactionsDecided e => Decide(e.Outcomes, e.Settled, e.At),
-        WhitelistRenewed e => this with { WhitelistExpiresAt = e.ExpiresAt },
+        WhitelistRenewed e => this with { WhitelistExpiresAt = e.ExpiresAt, ToldAt = Later(ToldAt, e.At) },
         Collected e => this with { Superseded = Without(e.Objects) },
         _ => throw new UnreachableException($"The repository {Definition?.Repository} at revision {Head?.Revision ?? 0} has no rule for the event {@event}."),
     };
@@ -106,6 +111,8 @@ public sealed record RepositoryState
         var due = Superseded.TakeWhile(s => s.At + keep <= now).SelectMany(s => s.Objects).Where(o => !kept.Contains(o.Hash)).Distinct().ToList();
         return due.Count == 0 ? null : new Collected(due, now);
     }
+
+    private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
 
     private HashSet<ObjectHash> Protected()
     {

@@ -113,6 +113,8 @@ public static class OutcomeMapping
                 Queued = repository.Queued,
                 InFlight = repository.InFlight,
                 OpenTransactions = repository.OpenTransactions,
+                Problem = repository.Problem ?? "",
+                Warning = repository.Warning ?? "",
             });
         }
 

@@ -32,6 +32,8 @@ public static class StatusDocument
                 ["queued"] = r.Queued,
                 ["inFlight"] = r.InFlight,
                 ["openTransactions"] = r.OpenTransactions,
+                ["problem"] = r.Problem,
+                ["warning"] = r.Warning,
             })]),
             ["replicas"] = new JsonArray(),
         };

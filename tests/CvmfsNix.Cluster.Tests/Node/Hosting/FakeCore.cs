@@ -86,7 +86,7 @@ internal sealed class FakeCore : IPublishingCore
 
     public Task<ClusterStatus> StatusAsync(CancellationToken ct) => Task.FromResult(new ClusterStatus(
         Address, ["core", "stratum0"], Address, 7, [new MemberView(Address, ["core", "stratum0"], "Up", true)],
-        [new RepositoryView { Repository = Repository, Revision = Revision, RootHash = "ab", Queued = 1, InFlight = 2, OpenTransactions = 3 }]));
+        [new RepositoryView { Repository = Repository, Revision = Revision, RootHash = "ab", Queued = 1, InFlight = 2, OpenTransactions = 3, Warning = "the whitelist expires soon" }]));
 
     public Task ReadyAsync(CancellationToken ct) => Task.CompletedTask;
 

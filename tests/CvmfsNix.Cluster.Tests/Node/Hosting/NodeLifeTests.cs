@@ -61,7 +61,7 @@ public sealed class NodeLifeTests
 
         using JsonDocument status = JsonDocument.Parse(await node.Management.GetStringAsync("/status", Ct));
         Assert.Equal(
-            """{"node":"akka.tcp://cvmfsnix@127.0.0.1:8110","roles":["core","stratum0"],"leader":"akka.tcp://cvmfsnix@127.0.0.1:8110","epoch":7,"members":[{"address":"akka.tcp://cvmfsnix@127.0.0.1:8110","roles":["core","stratum0"],"status":"Up","reachable":true}],"repositories":[{"repository":"test.example.org","revision":1,"rootHash":"ab","queued":1,"inFlight":2,"openTransactions":3}],"replicas":[]}""",
+            """{"node":"akka.tcp://cvmfsnix@127.0.0.1:8110","roles":["core","stratum0"],"leader":"akka.tcp://cvmfsnix@127.0.0.1:8110","epoch":7,"members":[{"address":"akka.tcp://cvmfsnix@127.0.0.1:8110","roles":["core","stratum0"],"status":"Up","reachable":true}],"repositories":[{"repository":"test.example.org","revision":1,"rootHash":"ab","queued":1,"inFlight":2,"openTransactions":3,"problem":null,"warning":"the whitelist expires soon"}],"replicas":[]}""",
             status.RootElement.GetRawText());
     }
 
