@@ -39,7 +39,16 @@ internal sealed class Publisher(
         byte[] digest = RequestDigest.Compute(request.Repository, infos, request.Profile, target, request.Conflict);
         var work = new Work(request, infos, target, ByteString.CopyFrom(digest));
 
-        PublishJson result = await WithRetriesAsync(work, cancellationToken);
+        PublishJson result;
+        try
+        {
+            result = await WithRetriesAsync(work, cancellationToken);
+        }
+        catch (CliException e) when (e.Code == "StorePathConflict")
+        {
+            throw await ConflictReport.ExplainAsync(control, paths.View, request.Repository, infos, e, cancellationToken);
+        }
+
         if (request.WaitFor.Length > 0 && result.Status != DryRunStatus)
         {
             var wait = new WaitRequest { Repository = request.Repository, Revision = result.Revision, ForReplicas = request.WaitFor };
@@ -232,7 +241,8 @@ internal sealed class Publisher(
         }
         catch (IngestException e)
         {
-            throw new CliException(e.Code, e.Message, e.What, e.Hint, innerException: e);
+            string what = StorePathName.TryParse(e.What, out StorePathName path) ? paths.View.Directory.FullPath(path) : e.What;
+            throw new CliException(e.Code, e.Message, what, e.Hint, innerException: e);
         }
         catch (Exception e) when (e is DiskAccessException or FileChangedException or UnsupportedFileTypeException)
         {

@@ -63,7 +63,7 @@ internal sealed class StorePaths(StoreView view, IPathInfoSource source)
         }
         catch (PathInfoSourceException e)
         {
-            throw new CliException("UnknownPath", e.Message, string.Join(' ', roots.Take(3)), "publish valid store paths; check with nix-store -q --hash PATH", innerException: e);
+            throw new CliException("UnknownPath", e.Message, string.Join(' ', roots.Take(3).Select(view.Directory.FullPath)), "publish valid store paths; check with nix-store -q --hash PATH", innerException: e);
         }
     }
 

@@ -124,7 +124,13 @@ internal sealed class RepositoryAccess
         string file = parse.GetValue(_publicKey)!;
         try
         {
-            return (url, await File.ReadAllTextAsync(file, cancellationToken), NameIn(url));
+            string key = await File.ReadAllTextAsync(file, cancellationToken);
+            RepositoryKeys.ReadPublicKeyPem(key).Dispose();
+            return (url, key, NameIn(url));
+        }
+        catch (KeyFileException)
+        {
+            throw CliException.Usage("This file holds no RSA public key in PEM form.", file, "name the FQRN.pub file of the repository");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -32,6 +32,8 @@ public static class ErrorMapping
         [PublishingCodes.NoLeader] = (StatusCode.Unavailable, StatusCodes.Status503ServiceUnavailable),
         [PublishingCodes.OutcomeUnknown] = (StatusCode.DeadlineExceeded, StatusCodes.Status504GatewayTimeout),
         [PublishingCodes.JournalBehindStores] = (StatusCode.Unavailable, StatusCodes.Status503ServiceUnavailable),
+        [PublishingCodes.ClockSkew] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
+        [PublishingCodes.WhitelistExpired] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
         [PublishingCodes.KeysMissing] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
         ["StorePathConflict"] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
         ["MissingReference"] = (StatusCode.FailedPrecondition, StatusCodes.Status409Conflict),
@@ -51,13 +53,26 @@ public static class ErrorMapping
         [NodeCodes.Internal] = (StatusCode.Internal, StatusCodes.Status500InternalServerError),
     };
 
+    private static readonly Dictionary<string, string> Hints = new(StringComparer.Ordinal)
+    {
+        [PathRejectionCodes.NarHashMismatch] = "nix-store --verify-path tells whether the builder's copy is damaged, nix-store --repair-path mends it.",
+        [PathRejectionCodes.ObjectMissing] = "Repeat the same command: what is missing is sent again.",
+        [PathRejectionCodes.ContentMismatch] = "Repeat the same command; if it is refused again, check the builder's memory and disk.",
+        [PathRejectionCodes.InvalidTree] = "Publish with a program of the node's version.",
+        [PathRejectionCodes.NotRepresentable] = "Build the path without it.",
+        [PathRejectionCodes.ContentAddressMismatch] = "nix-store --verify-path tells whether the builder's copy is damaged.",
+        [StagingRejectionCodes.ForbiddenObject] = "Send contents and chunks of files only, as cvmfsnix publish does.",
+        [StagingRejectionCodes.ObjectCorrupt] = "Send the pack again; if it is refused again, check the builder's memory and disk.",
+        [StagingRejectionCodes.TransactionTooLarge] = "Publish fewer paths at a time.",
+    };
+
     /// <summary>What to tell the caller about an exception. Details of one nobody foresaw stay in the log.</summary>
     public static NodeError Describe(Exception exception) => exception switch
     {
         NodeException e => e.Error,
         PublishingException e => new NodeError(e.Code, e.Message, e.What, e.Hint, e.RetryAfter),
-        PathRejectedException e => new NodeError(e.Code, e.Message, e.What),
-        StagingRejectedException e => new NodeError(e.Code, e.Message, e.What),
+        PathRejectedException e => new NodeError(e.Code, e.Message, e.What, Hints.GetValueOrDefault(e.Code)),
+        StagingRejectedException e => new NodeError(e.Code, e.Message, e.What, Hints.GetValueOrDefault(e.Code)),
         PackFormatException e => new NodeError(NodeCodes.InvalidPack, e.Message, "object pack", "Send the objects again."),
         _ when IsDiskFull(exception) => DiskFull(),
         _ => new NodeError(NodeCodes.Internal, "The node failed on this request; its log says why.", "", "Try again; the same transaction id is safe."),

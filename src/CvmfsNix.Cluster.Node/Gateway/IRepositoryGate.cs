@@ -2,6 +2,7 @@ using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Index;
 
 namespace CvmfsNix.Cluster.Node.Gateway;
 
@@ -21,4 +22,7 @@ public interface IRepositoryGate
 
     /// <summary>The NAR hashes of committed paths, in the order asked; null = not committed.</summary>
     IReadOnlyList<NarHash?> FindPaths(string repository, IReadOnlyList<StorePathName> paths);
+
+    /// <summary>What was committed under a path, and with which revision; null = not committed.</summary>
+    IndexedPath? FindRegistration(string repository, StorePathName path);
 }

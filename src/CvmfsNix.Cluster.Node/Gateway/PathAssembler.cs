@@ -17,17 +17,10 @@ namespace CvmfsNix.Cluster.Node.Gateway;
 /// <param name="algorithm">Of the repository's object names.</param>
 public sealed class PathAssembler(HashAlgorithmId algorithm)
 {
-    /// <summary>Entries of one path; the largest known paths have some hundred thousand.</summary>
-    public const int EntriesMax = 2_000_000;
-
-    /// <summary>Nesting of directories.</summary>
-    public const int DepthMax = 256;
-
     /// <summary>Entries of one message.</summary>
     public const int EntriesPerMessageMax = 2_000;
 
-    private const int NameSizeMax = 255;
-    private const int TargetSizeMax = 4095;
+    private const int ShownBytesMax = 60;
     private const int ReferencesMax = 100_000;
     private const int SignaturesMax = 64;
     private const int TextLengthMax = 1024;
@@ -84,8 +77,8 @@ public sealed class PathAssembler(HashAlgorithmId algorithm)
             throw Invalid("entries come before the header of their path");
         if (part.Entries.Count > EntriesPerMessageMax)
             throw Invalid($"a message holds {part.Entries.Count} entries; at most {EntriesPerMessageMax} are taken");
-        if ((_entries += part.Entries.Count) > EntriesMax)
-            throw Invalid($"it has more than {EntriesMax} entries");
+        if ((_entries += part.Entries.Count(e => e.Kind != TreeEntryKind.DirectoryEnd)) > TreeLimits.EntriesMax)
+            throw TooLarge();
         foreach (TreeEntry entry in part.Entries)
             Add(entry);
     }
@@ -119,8 +112,8 @@ public sealed class PathAssembler(HashAlgorithmId algorithm)
         switch (entry.Kind)
         {
             case TreeEntryKind.DirectoryBegin:
-                if (_open.Count >= DepthMax)
-                    throw Invalid($"directories are nested deeper than {DepthMax}");
+                if (_open.Count >= TreeLimits.DepthMax)
+                    throw Invalid($"directories are nested deeper than {TreeLimits.DepthMax}");
                 _open.Push(new Directory(name));
                 break;
             case TreeEntryKind.Regular:
@@ -134,8 +127,8 @@ public sealed class PathAssembler(HashAlgorithmId algorithm)
                 });
                 break;
             case TreeEntryKind.Symlink:
-                if (entry.Target.Length is 0 or > TargetSizeMax || entry.Target.Span.Contains((byte)0))
-                    throw Invalid($"the target of a symbolic link has 1 to {TargetSizeMax} bytes without NUL");
+                if (entry.Target.Length is 0 or > TreeLimits.TargetBytesMax || entry.Target.Span.Contains((byte)0))
+                    throw Invalid($"the target of the symbolic link \"{Shown(name.Span)}\" has {entry.Target.Length} bytes; it has 1 to {TreeLimits.TargetBytesMax}, none of them NUL");
                 Place(new TreeNode { Kind = TreeNodeKind.Symlink, Name = name, Target = entry.Target.Memory });
                 break;
             default:
@@ -148,10 +141,10 @@ public sealed class PathAssembler(HashAlgorithmId algorithm)
         ReadOnlySpan<byte> bytes = name.Span;
         if (!_open.TryPeek(out Directory? parent))
             return bytes.IsEmpty ? name : throw Invalid("its root has a name");
-        if (bytes.Length is 0 or > NameSizeMax || bytes.IndexOfAny((byte)0, (byte)'/') >= 0 || bytes.SequenceEqual("."u8) || bytes.SequenceEqual(".."u8))
-            throw Invalid($"a name has 1 to {NameSizeMax} bytes without slash and NUL and is not . or ..");
-        if (parent.Last is { } last && last.Span.SequenceCompareTo(bytes) >= 0)
-            throw Invalid($"\"{Shown(bytes)}\" does not come after \"{Shown(last.Span)}\" bytewise");
+        if (bytes.Length is 0 or > TreeLimits.NameBytesMax || bytes.IndexOfAny((byte)0, (byte)'/') >= 0 || bytes.SequenceEqual("."u8) || bytes.SequenceEqual(".."u8))
+            throw Invalid($"\"{Shown(bytes)}\" is no name of {bytes.Length} bytes: one has 1 to {TreeLimits.NameBytesMax} without slash and NUL and is not . or ..");
+        if (parent.Last is { } last && last.Span.SequenceCompareTo(bytes) is var order and >= 0)
+            throw Invalid(order == 0 ? $"\"{Shown(bytes)}\" comes twice in one directory" : $"\"{Shown(bytes)}\" does not come after \"{Shown(last.Span)}\" bytewise");
         parent.Last = name;
         return name;
     }
@@ -195,7 +188,18 @@ public sealed class PathAssembler(HashAlgorithmId algorithm)
     private NodeException Invalid(string problem) =>
         new(new NodeError(NodeCodes.InvalidTree, $"The tree is malformed: {problem}.", _info?.Path.Value ?? "", "Publish with a program of the node's version."));
 
-    private static string Shown(ReadOnlySpan<byte> name) => System.Text.Encoding.UTF8.GetString(name);
+    private NodeException TooLarge() => new(new NodeError(
+        NodeCodes.InvalidTree,
+        $"The path has more than {TreeLimits.EntriesMax} files, directories and links, the most that one store path may have.",
+        _info?.Path.Value ?? "",
+        "Build it as several store paths, or pack what is many and small into an archive."));
+
+    // Foreign bytes: neither endless nor able to draw on a terminal.
+    private static string Shown(ReadOnlySpan<byte> name)
+    {
+        string text = System.Text.Encoding.UTF8.GetString(name[..Math.Min(name.Length, ShownBytesMax)]);
+        return string.Concat(text.Select(c => char.IsControl(c) ? $"\\x{(int)c:x2}" : c.ToString())) + (name.Length > ShownBytesMax ? "…" : "");
+    }
 
     private sealed class Directory(ReadOnlyMemory<byte> name)
     {

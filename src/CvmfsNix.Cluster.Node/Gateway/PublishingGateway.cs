@@ -60,7 +60,7 @@ public sealed class PublishingGateway(
             return WithOutcome(reply, decided);
 
         bool refusesDifferent = request.Conflict == Contracts.Publishing.ConflictPolicy.Refuse;
-        reply.Paths = await FindAsync(repository, request.Paths, refusesDifferent, ct);
+        (reply.Paths, PublishingException? obstacle) = await FindAsync(repository, request.Paths, refusesDifferent, ct);
         bool work = request.Profile.Length > 0 || reply.Paths.Presence.Contains(PathPresence.Missing);
         bool closedToPaths = false;
         await using (SessionUse? before = sessions.Find(repository, id))
@@ -83,6 +83,9 @@ public sealed class PublishingGateway(
             return reply;
         }
 
+        // Before anything is sent, not after: whoever has to mend it is rarely quick.
+        if (work && obstacle is not null)
+            throw obstacle;
         if (work && await core.BeginAsync(repository, id, digest, register: true, ct) is OpenOutcome.Known now)
             return WithOutcome(reply, now);
         // A seal that the ledger refused for the moment (busy, no leader) leaves a session that takes no more paths, and its builder begins
@@ -107,11 +110,13 @@ public sealed class PublishingGateway(
         string repository = Requests.Repository(request.Repository);
         TransactionId id = Requests.Transaction(request.Transaction);
         await using SessionUse use = sessions.Get(repository, id);
-        FindPathsReply reply = await FindAsync(repository, request.Paths, use.Session.RefusesDifferent, ct);
+        (FindPathsReply reply, PublishingException? obstacle) = await FindAsync(repository, request.Paths, use.Session.RefusesDifferent, ct);
         use.Session.PathsPresent += request.Paths.Count;
         use.Session.ContentKept.AddRange(Different(request.Paths, reply));
         if (!use.Session.HasWork && reply.Presence.Contains(PathPresence.Missing))
         {
+            if (obstacle is not null)
+                throw obstacle;
             // Known already: begun and sealed over another node meanwhile. A new begin tells the builder what became of it.
             if (await core.BeginAsync(repository, id, use.Session.Digest, register: true, ct) is OpenOutcome.Known)
                 throw new NodeException(GatewaySessions.NotOpen(id));
@@ -297,7 +302,7 @@ public sealed class PublishingGateway(
     private static IEnumerable<string> Different(RepeatedField<PathQuery> queries, FindPathsReply reply) =>
         queries.Where((_, i) => reply.Presence[i] == PathPresence.Different).Select(q => q.Path);
 
-    private async Task<FindPathsReply> FindAsync(string repository, RepeatedField<PathQuery> queries, bool refusesDifferent, CancellationToken ct)
+    private async Task<(FindPathsReply Reply, PublishingException? Obstacle)> FindAsync(string repository, RepeatedField<PathQuery> queries, bool refusesDifferent, CancellationToken ct)
     {
         if (queries.Count > PathsPerQuestionMax)
             throw Requests.Invalid("paths", $"{queries.Count} paths are asked for at once; at most {PathsPerQuestionMax} are answered.");
@@ -323,17 +328,23 @@ public sealed class PublishingGateway(
             });
             if (reply.Presence[i] == PathPresence.Different && (refusesDifferent || queries[i].ContentAddressed))
             {
-                throw new NodeException(new NodeError(
-                    "StorePathConflict",
-                    "The path is there already with another content.",
-                    gate.Format(repository).StoreDirectory.FullPath(names[i]),
-                    queries[i].ContentAddressed
-                        ? "The path is addressed by its content: one of the two stores is damaged."
-                        : "Publish with --conflict keep to keep the first content."));
+                throw Conflict(repository, names[i], new NarHash(queries[i].NarHash.Span), queries[i].ContentAddressed);
             }
         }
 
-        return reply;
+        return (reply, repositoryNow.Obstacle);
+    }
+
+    private NodeException Conflict(string repository, StorePathName path, NarHash asked, bool contentAddressed)
+    {
+        string committed = gate.FindRegistration(repository, path) is { } there ? $"NAR hash {there.Info.NarHash} and {there.Info.NarSize} bytes since revision {there.Revision}" : "another NAR hash";
+        return new NodeException(new NodeError(
+            "StorePathConflict",
+            $"The path is there already with another content: it has {committed}, this request has NAR hash {asked}. A committed path never changes.",
+            gate.Format(repository).StoreDirectory.FullPath(path),
+            contentAddressed
+                ? "The path is addressed by its content, so one of the two is damaged: check the builder's with nix-store --verify-path."
+                : "Publish with --conflict keep to keep the first content."));
     }
 
     private static BundleHeader Header(SealRequest request, string repository, TransactionId id)

@@ -2,6 +2,7 @@ using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Index;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Staging;
@@ -25,6 +26,9 @@ public sealed class StoreGate(IPublishingCore core) : IRepositoryGate
 
     /// <inheritdoc/>
     public IReadOnlyList<NarHash?> FindPaths(string repository, IReadOnlyList<StorePathName> paths) => core.Store(repository).Index.Paths.FindHashes(paths);
+
+    /// <inheritdoc/>
+    public IndexedPath? FindRegistration(string repository, StorePathName path) => core.Store(repository).Index.Paths.Find(path);
 
     private sealed class StoreStaging(IPublishingCore core, string repository, TransactionId transaction, TransactionStaging staging) : IStaging
     {

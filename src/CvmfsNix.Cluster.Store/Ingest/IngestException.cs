@@ -1,7 +1,7 @@
 namespace CvmfsNix.Cluster.Store.Ingest;
 
 /// <summary>A path cannot be published as it is on disk.</summary>
-/// <param name="code">Stable name: <c>NarHashMismatch</c> or <c>FileChanged</c>.</param>
+/// <param name="code">Stable name: <c>NarHashMismatch</c>, <c>InvalidTree</c> or <c>FileChanged</c>.</param>
 /// <param name="what">The store path or file.</param>
 /// <param name="message">What is wrong with it.</param>
 /// <param name="hint">What to do.</param>

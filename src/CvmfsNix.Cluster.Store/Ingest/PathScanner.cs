@@ -29,6 +29,7 @@ internal sealed class PathScanner(ContentTable contents, ByteBudget budget, Acti
         using var archive = new NarHashBuilder();
         List<ScannedFile> files = [];
         HashSet<ContentEntry> all = [];
+        int entries = 0;
         ScannedNode root = Visit(DiskTree.Stat(diskPath) with { Name = ReadOnlyMemory<byte>.Empty });
         (NarHash hash, long size) = archive.Finish();
         if (hash == info.NarHash && size == info.NarSize)
@@ -43,12 +44,18 @@ internal sealed class PathScanner(ContentTable contents, ByteBudget budget, Acti
         ScannedNode Visit(DiskEntry entry)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            if (++entries > TreeLimits.EntriesMax)
+                throw TooLarge(info);
             switch (entry.Kind)
             {
                 case NarEntryKind.Directory:
                     archive.BeginDirectory(entry.Name.Span);
                     List<ScannedNode> children = [];
-                    foreach (DiskEntry child in DiskTree.List(entry.FullPath.Span))
+                    IReadOnlyList<DiskEntry> found = DiskTree.List(entry.FullPath.Span);
+                    // One directory may have more than all of a path may: nothing of it need be read then.
+                    if (found.Count > TreeLimits.EntriesMax - entries)
+                        throw TooLarge(info);
+                    foreach (DiskEntry child in found)
                         children.Add(Visit(child));
                     archive.EndDirectory();
                     return new ScannedNode(entry.Kind, entry.Name, false, null, default, children);
@@ -65,6 +72,12 @@ internal sealed class PathScanner(ContentTable contents, ByteBudget budget, Acti
             }
         }
     }
+
+    private static IngestException TooLarge(PathInfo info) => new(
+        PathRejectionCodes.InvalidTree,
+        info.Path.Value,
+        $"{info.Path} has more than {TreeLimits.EntriesMax} files, directories and links, the most that one store path may have.",
+        "Build it as several store paths, or pack what is many and small into an archive. Nothing of it was sent.");
 
     private ContentEntry ReadSmall(NarHashBuilder archive, DiskEntry entry, List<ScannedFile> files)
     {

@@ -25,23 +25,23 @@ public sealed record RepositoryFormat
     /// <summary>The certificate object.</summary>
     public required ObjectHash Certificate { get; init; }
 
+    /// <inheritdoc cref="StoreRootOf"/>
+    public RepositoryPath StoreRoot => StoreRootOf(Repository, StoreDirectory);
+
+    /// <summary>Where profiles lie: <c>var/nix/profiles</c> beside the store directory.</summary>
+    public RepositoryPath ProfilesRoot => StoreRoot.Parent.Combine("var").Combine("nix").Combine("profiles");
+
     /// <summary>
     /// Where the store directory lies in the repository: <c>/nix/store</c> is found at <c>/nix/store</c> (a client mounts or links it
     /// there), a directory below the repository's mount point, <c>/cvmfs/FQRN/store</c>, at what follows the mount point.
     /// </summary>
     /// <exception cref="ArgumentException">The store directory is the mount point itself.</exception>
-    public RepositoryPath StoreRoot
+    public static RepositoryPath StoreRootOf(string repository, StoreDirectory storeDirectory)
     {
-        get
-        {
-            string mountPoint = "/cvmfs/" + Repository;
-            string directory = StoreDirectory.Value;
-            if (directory == mountPoint)
-                throw new ArgumentException($"The store directory of {Repository} cannot be its mount point {mountPoint}: choose a folder below it, such as {mountPoint}/store.");
-            return RepositoryPath.Parse(directory.StartsWith(mountPoint + "/", StringComparison.Ordinal) ? directory[mountPoint.Length..] : directory);
-        }
+        string mountPoint = "/cvmfs/" + repository;
+        string directory = storeDirectory.Value;
+        if (directory == mountPoint)
+            throw new ArgumentException($"The store directory of {repository} cannot be its mount point {mountPoint}: choose a folder below it, such as {mountPoint}/store.");
+        return RepositoryPath.Parse(directory.StartsWith(mountPoint + "/", StringComparison.Ordinal) ? directory[mountPoint.Length..] : directory);
     }
-
-    /// <summary>Where profiles lie: <c>var/nix/profiles</c> beside the store directory.</summary>
-    public RepositoryPath ProfilesRoot => StoreRoot.Parent.Combine("var").Combine("nix").Combine("profiles");
 }

@@ -12,10 +12,6 @@ internal static class TreeRules
     /// <summary>The file whose presence marks the root directory of a nested catalog.</summary>
     public static ReadOnlySpan<byte> Marker => ".cvmfscatalog"u8;
 
-    private const int MaxDepth = 1024;
-    private const int MaxNameBytes = 255;
-    private const int MaxTargetBytes = 4095;
-
     /// <exception cref="PathRejectedException">Names the node and the rule.</exception>
     public static void Check(PathUpload upload, RepositoryPath storePath, HashAlgorithmId algorithm)
     {
@@ -26,8 +22,8 @@ internal static class TreeRules
 
     private static void CheckNode(TreeNode node, RepositoryPath path, int depth, HashAlgorithmId algorithm)
     {
-        if (depth > MaxDepth)
-            throw Invalid(path.ToString(), $"the tree is deeper than {MaxDepth} directories");
+        if (depth > TreeLimits.DepthMax)
+            throw Invalid(path.ToString(), $"the tree is deeper than {TreeLimits.DepthMax} directories");
         if (node.Kind != TreeNodeKind.Directory && node.Children.Count > 0)
             throw Invalid(path.ToString(), "only a directory has children");
         if (node.Kind != TreeNodeKind.Regular && node.Content is not null)
@@ -54,7 +50,7 @@ internal static class TreeRules
         foreach (TreeNode child in node.Children)
         {
             ReadOnlySpan<byte> name = child.Name.Span;
-            if (name.IsEmpty || name.Length > MaxNameBytes || name.ContainsAny((byte)'/', (byte)0) || name.SequenceEqual("."u8) || name.SequenceEqual(".."u8))
+            if (name.IsEmpty || name.Length > TreeLimits.NameBytesMax || name.ContainsAny((byte)'/', (byte)0) || name.SequenceEqual("."u8) || name.SequenceEqual(".."u8))
                 throw Invalid(path.ToString(), $"\"{Shown(name)}\" is not a legal file name");
             if (last is { } before && name.SequenceCompareTo(before.Span) <= 0)
                 throw Invalid(path.ToString(), $"\"{Shown(name)}\" does not come after \"{Shown(before.Span)}\": names ascend bytewise and are unique");
@@ -105,8 +101,8 @@ internal static class TreeRules
 
     private static void CheckTarget(ReadOnlySpan<byte> target, RepositoryPath path)
     {
-        if (target.IsEmpty || target.Length > MaxTargetBytes || target.Contains((byte)0))
-            throw Invalid(path.ToString(), $"a symbolic link has a target of 1 to {MaxTargetBytes} bytes without NUL");
+        if (target.IsEmpty || target.Length > TreeLimits.TargetBytesMax || target.Contains((byte)0))
+            throw Invalid(path.ToString(), $"a symbolic link has a target of 1 to {TreeLimits.TargetBytesMax} bytes without NUL");
 
         // Clients replace $(NAME) in targets by their own environment, so the link would lead elsewhere on every machine.
         if (target.IndexOf("$("u8) >= 0)
@@ -121,5 +117,5 @@ internal static class TreeRules
     private static PathRejectedException Invalid(string what, string problem) =>
         new(PathRejectionCodes.InvalidTree, what, $"The tree of {what} is not legal: {problem}.");
 
-    private static string Shown(ReadOnlySpan<byte> name) => Encoding.UTF8.GetString(name[..Math.Min(name.Length, MaxNameBytes)]);
+    private static string Shown(ReadOnlySpan<byte> name) => Encoding.UTF8.GetString(name[..Math.Min(name.Length, TreeLimits.NameBytesMax)]);
 }
