@@ -25,6 +25,9 @@ internal sealed record NodeSettings(string Data)
 
     /// <summary>Further switches.</summary>
     public IReadOnlyList<string> Switches { get; init; } = [];
+
+    /// <summary>Program and arguments that start the node as their own continuation (exec), such as <c>setpriv</c>; empty starts it directly.</summary>
+    public IReadOnlyList<string> Launcher { get; init; } = [];
 }
 
 /// <summary>One run of the node program.</summary>
@@ -69,9 +72,18 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Starts a node that is not expected to become ready; its addresses are those of the settings.</summary>
+    public static NodeProcess StartUnready(NodeSettings settings)
+    {
+        NodeProcess node = Launch(settings);
+        node.Addresses = settings.Addresses ?? throw new ArgumentException("A node that says no READY has to be told its addresses.", nameof(settings));
+        return node;
+    }
+
     private static NodeProcess Launch(NodeSettings settings)
     {
-        var start = new ProcessStartInfo(BuiltPrograms.Node)
+        string[] program = [.. settings.Launcher, BuiltPrograms.Node];
+        var start = new ProcessStartInfo(program[0])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -79,7 +91,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             UseShellExecute = false,
             WorkingDirectory = Path.GetTempPath(),
         };
-        foreach (string argument in (string[])["--data", settings.Data,
+        foreach (string argument in (string[])[.. program[1..], "--data", settings.Data,
             "--http", HostAndPort(settings.Addresses?.Http), "--grpc", HostAndPort(settings.Addresses?.Grpc),
             "--management", HostAndPort(settings.Addresses?.Management), "--remoting", HostAndPort(settings.Addresses?.Remoting),
             .. settings.Switches])

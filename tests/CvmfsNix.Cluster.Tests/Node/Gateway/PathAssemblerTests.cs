@@ -63,7 +63,7 @@ public sealed class PathAssemblerTests
         { "chunks too short", [Chunked(10, (0, 4))] },
         { "chunks too long", [Chunked(10, (0, 4), (4, 7))] },
         { "short hash", [new TreeEntry { Kind = TreeEntryKind.Regular, Sha256 = Bytes(32), Content = new WireContent { Size = 1, Hash = Bytes(19) } }] },
-        { "too deep", [Begin(""), .. Enumerable.Repeat(Begin("d"), PathAssembler.DepthMax)] },
+        { "too deep", [Begin(""), .. Enumerable.Repeat(Begin("d"), TreeLimits.DepthMax)] },
         { "too many in a message", [Begin(""), .. Enumerable.Range(0, PathAssembler.EntriesPerMessageMax).Select(i => File($"{i:D8}"))] },
     };
 

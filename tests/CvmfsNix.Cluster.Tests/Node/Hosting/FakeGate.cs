@@ -2,8 +2,10 @@ using System.Collections.Concurrent;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Nix.Hashing;
+using CvmfsNix.Cluster.Nix.PathInfos;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Node.Gateway;
+using CvmfsNix.Cluster.Store.Index;
 using CvmfsNix.Cluster.Store.Packs;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Trees;
@@ -32,6 +34,9 @@ internal sealed class FakeGate : IRepositoryGate
 
     public IReadOnlyList<NarHash?> FindPaths(string repository, IReadOnlyList<StorePathName> paths) =>
         [.. paths.Select(p => Committed.TryGetValue(p, out NarHash hash) ? hash : (NarHash?)null)];
+
+    public IndexedPath? FindRegistration(string repository, StorePathName path) =>
+        Committed.TryGetValue(path, out NarHash hash) ? new IndexedPath(new PathInfo { Path = path, NarHash = hash, NarSize = 120, References = [] }, 1) : null;
 }
 
 internal sealed class FakeStaging(FakeGate gate) : IStaging
