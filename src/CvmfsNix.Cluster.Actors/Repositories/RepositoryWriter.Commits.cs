@@ -7,6 +7,7 @@ using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Commit;
+using CvmfsNix.Cluster.Store.Commit.Guard;
 using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.Store.Steps;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
@@ -213,9 +214,15 @@ internal sealed partial class RepositoryWriter
         [
             new TransactionOutcome(
                 transaction.Id, TransactionStatus.Rejected, false, head.Revision, head.RootHash.ToString(), 0, 0, KeptContent.None, 0,
-                new Model.Transactions.Rejection("CannotCommit", $"The transaction could not be turned into a revision: {cause.Message}", _definition.Repository.Value, "publish again; if it is refused again, the log of the node that leads tells why")),
+                Refusal(cause)),
         ];
         _phase = Phase.Appending;
         PersistAsync(new TransactionsDecided(_decided, [.. _settled], Now), e => Appended(e, null));
     }
+
+    private Model.Transactions.Rejection Refusal(Exception cause) => new(
+        cause is CommitNotValidException ? RejectionCodes.CommitNotValid : "CannotCommit",
+        $"The transaction could not be turned into a revision: {cause.Message}",
+        cause is CommitNotValidException invalid ? invalid.Path : _definition.Repository.Value,
+        "publish again; if it is refused again, the log of the node that leads tells why");
 }

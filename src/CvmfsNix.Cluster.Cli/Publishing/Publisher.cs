@@ -76,6 +76,7 @@ internal sealed class Publisher(
         int stagings = 0;
         CliException? tooFew = null;
         long tooFewSince = 0;
+        CliException? last = null;
         while (true)
         {
             ControlServer server = route.Current;
@@ -95,7 +96,7 @@ internal sealed class Publisher(
             catch (OperationCanceledException e)
             {
                 // What was waited for is worth more than that the time is over.
-                throw tooFew is null ? OutcomeUnknown(work, "The time given with --timeout is over.", e) : OutcomeUnknown(work, tooFew.Message, tooFew);
+                throw last is null ? OutcomeUnknown(work, "The time given with --timeout is over.", e) : OutcomeUnknown(work, last.Message, last);
             }
             catch (CliException e) when (e.Transient)
             {
@@ -118,6 +119,7 @@ internal sealed class Publisher(
             // Nodes that answer, but cannot keep enough copies for so long, need an operator.
             else if (control.TotalTime is null && control.Clock.GetElapsedTime(tooFewSince) >= Patience)
                 throw OutcomeUnknown(work, failure.Message, failure);
+            last = failure.Unreachable ? null : failure;
             route.Leave();
             if (retry.NextWait(failure) is not { } wait)
                 throw OutcomeUnknown(work, failure.Message, failure);

@@ -16,11 +16,17 @@ internal sealed class WorkingCatalog : IDisposable
     private readonly string _file;
     private readonly SegmentedCompressor _compressor = new();
 
+    /// <summary>For tests: does to the file what a defect of its writer would.</summary>
+    public Action<string>? BeforeStored { get; set; }
+
     private WorkingCatalog(string file, CatalogWriter writer)
     {
         _file = file;
         Writer = writer;
     }
+
+    /// <summary>Where it lies; whole whenever no group of edits is open.</summary>
+    public string File => _file;
 
     /// <summary>The open file.</summary>
     public CatalogWriter Writer { get; }
@@ -47,6 +53,7 @@ internal sealed class WorkingCatalog : IDisposable
     /// <summary>Adds the catalog as it stands to a batch.</summary>
     public async Task<(DeltaObject Object, long Size)> StoreAsync(ObjectBatch batch, CancellationToken cancellationToken)
     {
+        BeforeStored?.Invoke(_file);
         _compressor.Start();
         Writer.WriteTo(_compressor);
         _compressor.Finish();
@@ -58,7 +65,7 @@ internal sealed class WorkingCatalog : IDisposable
     {
         Writer.Dispose();
         _compressor.Dispose();
-        File.Delete(_file);
+        System.IO.File.Delete(_file);
     }
 
     // What is edited further must be what clients were given: a damaged object must not become the base of a revision.

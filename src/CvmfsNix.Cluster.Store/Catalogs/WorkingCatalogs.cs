@@ -60,6 +60,15 @@ internal sealed class WorkingCatalogs : IDisposable
         return null;
     }
 
+    /// <summary>The file of the store directory's catalog; whole whenever no edits are open.</summary>
+    public string StoreFile => _store.File;
+
+    /// <summary>For tests: gets the file of each catalog after its edits, before it is stored.</summary>
+    public Action<string>? BeforeStored
+    {
+        set => _root.BeforeStored = _store.BeforeStored = value;
+    }
+
     /// <summary>Starts the edits of a revision.</summary>
     public void Begin()
     {

@@ -8,6 +8,7 @@ using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Blobs;
 using CvmfsNix.Cluster.Store.Catalogs;
+using CvmfsNix.Cluster.Store.Commit.Guard;
 using CvmfsNix.Cluster.Store.Index;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Objects;
@@ -28,10 +29,17 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
     private const ulong FirstRevision = 1;
     private const int CheckedAtOnce = 4096;
 
+    private readonly CommitGuard _guard = new(format, objects, workFolder);
     private WorkingCatalogs? _working;
 
     /// <summary>Whether every object of a new path must be in the own store before a revision is made of it.</summary>
     public bool RequireObjects { get; set; } = true;
+
+    /// <summary>Whether a revision is checked before it is handed out; only a measurement of what that costs turns it off.</summary>
+    public bool Guarded { get; set; } = true;
+
+    /// <summary>For tests: gets the file of each catalog after its edits, before it is stored.</summary>
+    public Action<string>? BeforeStored { get; set; }
 
     public async Task<CommittedRevision> BuildInitialAsync(RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
     {
@@ -59,7 +67,10 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
             },
             cancellationToken).ConfigureAwait(false);
         await CompleteAsync(batch, cancellationToken).ConfigureAwait(false);
-        return Sign(revision, fixedObjects, tags, keys, infos, delta, [], []);
+        CommittedRevision initial = Sign(revision, fixedObjects, tags, keys, infos, delta, [], []);
+        if (Guarded)
+            _guard.CheckInitial(initial, keys.Certificate, cancellationToken);
+        return initial;
     }
 
     public async Task<PreparedCommit> BuildAsync(RepositoryHead head, IReadOnlyList<CommitMember> members, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
@@ -101,6 +112,9 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
         CancellationToken cancellationToken)
     {
         WorkingCatalogs working = _working!;
+        working.BeforeStored = BeforeStored;
+        CatalogMarks marks = CatalogMarks.Read(working.StoreFile, format.StoreRoot);
+        var expected = new DeltaExpectation(format);
         working.Begin();
         var generations = new List<ProfileGeneration>();
         var withGeneration = new bool[members.Count];
@@ -154,6 +168,8 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
             await RequireAsync(delta, [draft!.Catalogs.Root.Name, draft.Catalogs.Store.Name, tags!.Name, .. fixedObjects.Select(o => o.Name)], cancellationToken).ConfigureAwait(false);
         await CompleteAsync(batch, cancellationToken).ConfigureAwait(false);
         CommittedRevision revision = Sign(draft!, fixedObjects, tags!, keys, infos, delta, Superseded(head), generations);
+        if (Guarded)
+            _guard.Check(head, revision, working.StoreFile, marks, expected, keys.Certificate, cancellationToken);
         return new PreparedCommit(Outcomes(), revision);
 
         async Task AddPathsAsync(Stream infoStream, DeltaCollector collector)
@@ -165,6 +181,7 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 working.AddPath(record);
+                expected.Add(record);
                 infoFile.Write(record.Info);
                 bytes[member] += collector.Add(record);
                 added++;

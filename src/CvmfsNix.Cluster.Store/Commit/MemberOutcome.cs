@@ -27,6 +27,9 @@ public static class RejectionCodes
     /// <summary>The bundle is none of this repository, or names another transaction.</summary>
     public const string InvalidBundle = "InvalidBundle";
 
+    /// <summary>The revision that would hold it breaks a rule of the format: a defect of ours, found before it was published.</summary>
+    public const string CommitNotValid = "CommitNotValid";
+
     /// <summary>The profile's name cannot be a file name.</summary>
     public const string InvalidProfile = "InvalidProfile";
 }

@@ -85,6 +85,8 @@ public sealed class RepositoryStore : IAsyncDisposable
         set => _commits.RequireObjects = value;
     }
 
+    internal CommitBuilder Commits => _commits;
+
     /// <summary>Opens the repository's folders, or makes them. Scratch of an earlier process is removed; no journal is needed.</summary>
     /// <exception cref="IOException">Names the file or folder.</exception>
     public static async Task<RepositoryStore> OpenAsync(StoreLayout layout, RepositoryFormat format, CancellationToken cancellationToken)
@@ -123,6 +125,7 @@ public sealed class RepositoryStore : IAsyncDisposable
     /// Decides a batch and makes the revision after <paramref name="head"/> of what is taken. Every object and record file is durable on
     /// return and the manifest is signed; nothing is visible. The caller appends the revision's event and then adopts or discards.
     /// </summary>
+    /// <exception cref="Commit.Guard.CommitNotValidException">What was built breaks a rule and was thrown away: a defect of ours.</exception>
     /// <exception cref="IndexBehindException">The index does not stand at the head.</exception>
     /// <exception cref="IncompleteStoreException">A bundle, a catalog of the head or an object of a new path is not here.</exception>
     /// <exception cref="RecordFormatException">A bundle is torn.</exception>

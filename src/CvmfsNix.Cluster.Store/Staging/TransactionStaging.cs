@@ -1,5 +1,6 @@
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Store.Catalogs;
+using CvmfsNix.Cluster.Store.Commit.Guard;
 using CvmfsNix.Cluster.Store.Objects;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Repositories;
@@ -103,6 +104,7 @@ public sealed class TransactionStaging : IAsyncDisposable
         {
             VerifiedPath verified = await _verifier.VerifyAsync(upload, cancellationToken).ConfigureAwait(false);
             BuiltPath built = _builder.Build(verified);
+            NestedCatalogGuard.Check(built, _store.Format.StoreRoot.Combine(upload.Info.Path.Value));
             // Durable with all others at the seal: one path's catalog alone would cost an fsync of file and directory each.
             if (built.StoredCatalog is { } stored)
                 await catalogs.AddAsync(ObjectKind.Catalog, stored, cancellationToken).ConfigureAwait(false);

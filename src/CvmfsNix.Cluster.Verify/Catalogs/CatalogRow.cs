@@ -93,7 +93,8 @@ internal sealed class CatalogRow
         Mode = Mode,
         ModifiedAt = ModifiedAt,
         ModifiedAtNanos = ModifiedAtNanos,
-        Hash = Hash,
+        // An array that is null would become a memory that is empty.
+        Hash = Hash is null ? null : (ReadOnlyMemory<byte>?)Hash,
         Flags = Flags,
         Symlink = Symlink ?? [],
         HasXattrs = Xattrs is { Length: > 0 },

@@ -48,7 +48,7 @@ public sealed class FullDiskTests
         string filler = Path.Combine(disk, "filler");
         Fill(filler, leave: BelowHeadroomBytes);
         string transaction = Guid.CreateVersion7().ToString();
-        await new Refusal(4, "DiskFull", transaction, "disk").OfAsync(node.Addresses, [.. Publish(files), "--transaction", transaction, "--timeout", "3"], Ct);
+        await new Refusal(4, "DiskFull", transaction, "disk").OfAsync(node.Addresses, [.. Publish(files), "--transaction", transaction, "--timeout", "25"], Ct);
         before.AssertUnchanged(data, Repository);
 
         // What needs no upload may still be committed: the headroom is for that.
@@ -56,9 +56,9 @@ public sealed class FullDiskTests
 
         before = ServedState.Read(data, Repository);
         Fill(filler, leave: 0);
-        await new Refusal(4, "DiskFull", "full2.example.org", "disk").OfAsync(node.Addresses, ["repo", "create", "full2.example.org", "--timeout", "3"], Ct);
+        await new Refusal(4, "DiskFull", "full2.example.org", "disk").OfAsync(node.Addresses, ["repo", "create", "full2.example.org", "--timeout", "25"], Ct);
         string profile = Guid.CreateVersion7().ToString();
-        string[] pointed = [.. Publish(first), "--profile", "default", "--transaction", profile, "--timeout", "3"];
+        string[] pointed = [.. Publish(first), "--profile", "default", "--transaction", profile, "--timeout", "25"];
         await new Refusal(4, "DiskFull", profile, "disk").OfAsync(node.Addresses, pointed, Ct);
         before.AssertUnchanged(data, Repository);
 

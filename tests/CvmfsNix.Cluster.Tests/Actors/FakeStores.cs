@@ -6,12 +6,13 @@ using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Commit.Guard;
 
 namespace CvmfsNix.Cluster.Tests.Actors;
 
 /// <summary>
 /// Stores in memory that outlive a node, as a disk would. A transaction's bundle digest says what it brings: <c>a</c> brings path a,
-/// <c>a&lt;b</c> brings path a, which refers to path b; a batch with <c>!</c> in it cannot be prepared.
+/// <c>a&lt;b</c> brings path a, which refers to path b; a batch with <c>!</c> in it cannot be prepared, one with <c>?</c> makes a revision that breaks a rule.
 /// </summary>
 internal sealed class FakeStores : IRepositoryBackends
 {
@@ -55,6 +56,8 @@ internal sealed class FakeStore(FakeStores stores) : IRepositoryBackend
         await stores.At("prepare", ct);
         if (batch.Any(t => t.BundleDigest == "!"))
             throw new InvalidOperationException("a bundle that nothing can be made of");
+        if (batch.Any(t => t.BundleDigest == "?"))
+            throw new CommitNotValidException("self-counters", "/nix/store", "self_dir is 1, counted 2");
         lock (_paths)
         {
             _prepared.Clear();

@@ -166,15 +166,18 @@ public sealed class PublishingTests
         Assert.Equal(TransactionStatus.Rejected, (await node.Core.SealAsync(seal, Ct)).Status);
     }
 
-    [Fact]
-    public async Task A_transaction_that_cannot_be_prepared_is_rejected_and_holds_up_nobody()
+    [Theory]
+    [InlineData("!", "CannotCommit", "nothing can be made of")]
+    [InlineData("?", "CommitNotValid", "self-counters")]
+    public async Task A_transaction_that_cannot_be_prepared_is_rejected_and_holds_up_nobody(string content, string code, string says)
     {
         await using var node = await TestNode.StartedAsync();
-        var bad = node.Core.SealAsync(TestNode.Seal("!"), Ct);
+        var bad = node.Core.SealAsync(TestNode.Seal(content), Ct);
         var good = await Task.WhenAll(node.Core.SealAsync(TestNode.Seal("a"), Ct), node.Core.SealAsync(TestNode.Seal("b"), Ct));
         Assert.All(good, o => Assert.Equal(TransactionStatus.Committed, o.Status));
         var refused = await bad;
-        Assert.Equal((TransactionStatus.Rejected, "CannotCommit"), (refused.Status, refused.Reason?.Code));
+        Assert.Equal((TransactionStatus.Rejected, code), (refused.Status, refused.Reason?.Code));
+        Assert.Contains(says, refused.Reason!.Message);
     }
 
     [Fact]
