@@ -51,6 +51,24 @@ public static class PublishingCodes
     public const string JournalBehindStores = nameof(JournalBehindStores);
     public const string KeysMissing = nameof(KeysMissing);
 
+    /// <summary>The disk of a node has no room left.</summary>
+    public const string DiskFull = nameof(DiskFull);
+
+    // ENOSPC, EDQUOT, and the name the framework gives both elsewhere.
+    private static readonly int[] DiskFullResults = [28, 122, unchecked((int)0x80070070)];
+
+    /// <summary>Whether an exception, or what it was caused by, is a disk without room.</summary>
+    public static bool IsDiskFull(Exception exception)
+    {
+        for (Exception? e = exception; e is not null; e = e.InnerException)
+        {
+            if (e is IOException && DiskFullResults.Contains(e.HResult))
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>The clock of the node that leads is wrong.</summary>
     public const string ClockSkew = CommitObstacle.ClockSkew;
 

@@ -59,7 +59,7 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
         Command<Settled>(m => Forward(m.Repository, m));
         Command<CreateRepository>(Create);
         Command<Defined>(Register);
-        Command<DefineFailed>(failed => Refuse(failed.Asker, failed.Cause is ArgumentException or FormatException ? PublishingCodes.InvalidRequest : PublishingCodes.KeysMissing, failed.Cause.Message, failed.Repository));
+        Command<DefineFailed>(failed => Refuse(failed.Asker, CodeOf(failed.Cause), failed.Cause.Message, failed.Repository));
         Command<RepositoryWriter.Ready>(ready =>
         {
             if (_creators.Remove(ready.Status.Repository, out var askers))
@@ -196,6 +196,13 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
             }
         }
     }
+
+    private static string CodeOf(Exception cause) => cause switch
+    {
+        ArgumentException or FormatException => PublishingCodes.InvalidRequest,
+        _ when PublishingCodes.IsDiskFull(cause) => PublishingCodes.DiskFull,
+        _ => PublishingCodes.KeysMissing,
+    };
 
     private static void Refuse(IActorRef asker, string code, string message, RepositoryId repository) =>
         asker.Tell(new Failed(code, message, repository.Value, code == PublishingCodes.RepositoryExists ? "Choose another name, or use the one that is there." : "Correct the cause and try again."));

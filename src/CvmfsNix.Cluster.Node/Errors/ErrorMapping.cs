@@ -15,9 +15,6 @@ public static class ErrorMapping
     /// <summary>The trailer that carries <see cref="ErrorDetail"/>.</summary>
     public const string DetailTrailer = "cvmfsnix-error-bin";
 
-    // errno ENOSPC and EDQUOT, which .NET hands on as they are, and the Windows form of the first.
-    private static readonly int[] DiskFullResults = [28, 122, unchecked((int)0x80070070)];
-
     private static readonly Dictionary<string, (StatusCode Grpc, int Http)> Statuses = new(StringComparer.Ordinal)
     {
         [PublishingCodes.UnknownRepository] = (StatusCode.NotFound, StatusCodes.Status404NotFound),
@@ -74,7 +71,7 @@ public static class ErrorMapping
         PathRejectedException e => new NodeError(e.Code, e.Message, e.What, Hints.GetValueOrDefault(e.Code)),
         StagingRejectedException e => new NodeError(e.Code, e.Message, e.What, Hints.GetValueOrDefault(e.Code)),
         PackFormatException e => new NodeError(NodeCodes.InvalidPack, e.Message, "object pack", "Send the objects again."),
-        _ when IsDiskFull(exception) => DiskFull(),
+        _ when PublishingCodes.IsDiskFull(exception) => DiskFull(),
         _ => new NodeError(NodeCodes.Internal, "The node failed on this request; its log says why.", "", "Try again; the same transaction id is safe."),
     };
 
@@ -108,16 +105,5 @@ public static class ErrorMapping
             Hint = error.Hint ?? "",
             RetryAfterMs = error.RetryAfterMilliseconds,
         };
-    }
-
-    private static bool IsDiskFull(Exception exception)
-    {
-        for (Exception? e = exception; e is not null; e = e.InnerException)
-        {
-            if (e is IOException && DiskFullResults.Contains(e.HResult))
-                return true;
-        }
-
-        return false;
     }
 }
