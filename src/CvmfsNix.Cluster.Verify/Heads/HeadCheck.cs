@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using System.Text.Json;
 using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
@@ -88,12 +86,7 @@ internal sealed class HeadCheck(VerifyRun run, ObjectReader reader)
             return null;
         try
         {
-            RepositoryCertificate certificate = RepositoryCertificate.Parse(pem);
-            using X509Certificate2 x509 = X509Certificate2.CreateFromPem(Encoding.Latin1.GetString(pem));
-            DateTimeOffset now = run.Options.Clock.GetUtcNow(), from = x509.NotBefore.ToUniversalTime(), until = x509.NotAfter.ToUniversalTime();
-            if (now < from || now > until)
-                run.Findings.Add(VerifyRules.CertificateDates, null, $"The certificate is valid from {Time(from)} to {Time(until)}.", name.ToString());
-            return certificate;
+            return RepositoryCertificate.Parse(pem);
         }
         catch (Exception e) when (e is CertificateFormatException or CryptographicException)
         {

@@ -32,11 +32,8 @@ public static class VerifyRules
     /// <summary>A HEAD request finds what a GET request finds.</summary>
     public const string HttpHead = "http-head";
 
-    /// <summary>The certificate object holds a PEM X.509 certificate with an RSA key.</summary>
+    /// <summary>The certificate object holds a PEM X.509 certificate with an RSA key. Its dates mean nothing: no client looks at them.</summary>
     public const string CertificateFormat = "certificate-format";
-
-    /// <summary>Today lies within the certificate's dates. Clients do not look at them; tools of others may.</summary>
-    public const string CertificateDates = "certificate-dates";
 
     /// <summary><c>.cvmfswhitelist</c> is there and well-formed.</summary>
     public const string WhitelistFormat = "whitelist-format";

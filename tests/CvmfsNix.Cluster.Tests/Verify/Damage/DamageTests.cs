@@ -1,4 +1,9 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Reading;
+using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.TestKit.Damage;
 using CvmfsNix.Cluster.Tests.Cvmfs;
 using CvmfsNix.Cluster.Tests.Cvmfs.Reading;
@@ -90,6 +95,18 @@ public sealed class DamageTests
     {
         string[] proven = [.. RepositoryDamages.ByName.Values.Select(d => d.Rule).Concat(WithoutDamage).Distinct().Order(StringComparer.Ordinal)];
         Assert.Equal(VerifyRules.All, proven);
+    }
+
+    [Fact]
+    public async Task A_certificate_that_ran_out_is_no_finding()
+    {
+        using var repository = new DamageableRepository();
+        var request = new CertificateRequest("CN=damage", repository.SigningKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        using X509Certificate2 certificate = request.CreateSelfSigned(DamageableRepository.Now.AddDays(-30), DamageableRepository.Now.AddDays(-1));
+        byte[] pem = Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n");
+        repository.ReplaceCertificate(ObjectCompression.CompressClassic(pem));
+        repository.EditWhitelist(body => string.Concat(body.Split('\n').Take(3).Select(l => l + "\n")) + RepositoryCertificate.Parse(pem).Fingerprint() + "\n");
+        Assert.Equal([], (await CheckAsync(repository, deep: true)).Findings);
     }
 
     [Fact]

@@ -1,9 +1,6 @@
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using CvmfsNix.Cluster.Cvmfs.Compression;
-using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.TestKit.Damage;
 using CvmfsNix.Cluster.Verify.Rules;
 using static CvmfsNix.Cluster.Tests.Verify.Damage.DamageList;
@@ -58,13 +55,6 @@ internal static class HeadDamages
             r.ReplaceCertificate(ObjectCompression.CompressClassic("no certificate\n"u8));
             return Culprit.OfObject(r.CertificateObject);
         }),
-        new("the certificate has run out", VerifyRules.CertificateDates, r =>
-        {
-            byte[] pem = RunOutCertificate(r);
-            r.ReplaceCertificate(ObjectCompression.CompressClassic(pem));
-            r.EditWhitelist(body => string.Concat(body.Split('\n').Take(3).Select(l => l + "\n")) + RepositoryCertificate.Parse(pem).Fingerprint() + "\n");
-            return Culprit.OfObject(r.CertificateObject);
-        }),
         new("the certificate is compressed by another zlib", VerifyRules.ClassicCompression, r =>
         {
             r.ReplaceCertificate(Stored(r.CertificatePem));
@@ -106,12 +96,5 @@ internal static class HeadDamages
         [
             0x78, 0x01, 1, (byte)length, (byte)(length >> 8), (byte)~length, (byte)(~length >> 8), .. content, (byte)(b >> 8), (byte)b, (byte)(a >> 8), (byte)a,
         ];
-    }
-
-    private static byte[] RunOutCertificate(DamageableRepository repository)
-    {
-        var request = new CertificateRequest("CN=damage", repository.SigningKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        using X509Certificate2 certificate = request.CreateSelfSigned(DamageableRepository.Now.AddDays(-30), DamageableRepository.Now.AddDays(-1));
-        return Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n");
     }
 }
