@@ -119,9 +119,18 @@ public sealed class CopiesTests(ITestOutputHelper output)
         foreach (ClusterNode node in cluster.Nodes.Where(n => n.IsRunning))
         {
             await cluster.UntilAsync(async () => await node.TryNotReadyAsync(Ct) == "", $"node {node.Number} is ready", Ct);
+            // An acknowledgement waits for its gateway only; the others follow a moment later.
+            await cluster.UntilAsync(() => Task.FromResult(ServedRevision(node) >= history.HighestRevision), $"node {node.Number} serves revision {history.HighestRevision}", Ct);
             await new RepositoryChecker(Fqrn, key, history).CheckEverythingAsync(Folder(node), Ct);
             Assert.Empty(TestKit.Store.CatalogAudit.Run(Folder(node)).Findings);
         }
+    }
+
+    private static ulong ServedRevision(ClusterNode node)
+    {
+        string file = Path.Combine(Folder(node), ".cvmfspublished");
+        string? line = File.Exists(file) ? File.ReadLines(file, System.Text.Encoding.Latin1).FirstOrDefault(l => l.StartsWith('S')) : null;
+        return line is null ? 0 : ulong.Parse(line[1..], System.Globalization.CultureInfo.InvariantCulture);
     }
 
     private static string Folder(ClusterNode node) => Path.Combine(node.Data, "cvmfs", Fqrn);
