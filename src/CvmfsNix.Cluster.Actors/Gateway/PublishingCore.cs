@@ -81,7 +81,7 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
         while (local.Find(command.Repository) is null)
             await Task.Delay(10, ct).ConfigureAwait(false);
         await WaitForAppliedAsync(command.Repository, 1, ct).ConfigureAwait(false);
-        return View(local.Find(command.Repository)!, status);
+        return status is null ? await GetRepositoryAsync(command.Repository, ct).ConfigureAwait(false) : View(local.Find(command.Repository)!, status);
     }
 
     // A leader that is lost while it creates answers nobody. Its successor is asked again; "exists" may then mean what was asked for first.

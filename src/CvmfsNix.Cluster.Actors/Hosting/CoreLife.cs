@@ -1,4 +1,6 @@
+using System.Data.Common;
 using System.Diagnostics;
+using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Hosting;
 using CvmfsNix.Cluster.Actors.Forming;
@@ -115,6 +117,10 @@ internal sealed class CoreLife(
             {
                 why = CoordinatedShutdown.Get(life.System).ShutdownReason is LeadershipEnded over ? over.Why : "the cluster put it out";
             }
+            catch (Exception e) when (Passes(e))
+            {
+                why = e.GetBaseException().Message;
+            }
         }
         finally
         {
@@ -162,6 +168,11 @@ internal sealed class CoreLife(
             await ((Task)forming.LeftAsync(bounded.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    // The database may go away between two steps; a node that has been running does not end for anything less than a refusal.
+    private bool Passes(Exception e) => e is not (OperationCanceledException or JournalException or StartRefusedException)
+        && database.Membership is not null
+        && (_lived || e.GetBaseException() is DbException or SocketException or IOException or TimeoutException or JournalUnavailableException);
 
     private static Task StopAsync(ActorSystemLife life) =>
         life.Terminated.IsCompleted ? Task.CompletedTask : life.StopAsync(CoordinatedShutdown.ClrExitReason.Instance);
