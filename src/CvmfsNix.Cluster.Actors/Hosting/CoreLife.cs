@@ -1,6 +1,4 @@
-using System.Data.Common;
 using System.Diagnostics;
-using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Hosting;
 using CvmfsNix.Cluster.Actors.Forming;
@@ -76,8 +74,7 @@ internal sealed class CoreLife(
                 long started = Stopwatch.GetTimestamp();
                 await LiveAsync(_stopping.Token).ConfigureAwait(false);
                 shortLives = Stopwatch.GetElapsedTime(started) < Settled ? shortLives + 1 : 0;
-                if (!_stopping.IsCancellationRequested)
-                    await Task.Delay(FirstPause, _stopping.Token).ConfigureAwait(false);
+                await Task.Delay(FirstPause * Math.Max(1, shortLives), _stopping.Token).ConfigureAwait(false);
             }
 
             if (!_stopping.IsCancellationRequested)
@@ -98,7 +95,8 @@ internal sealed class CoreLife(
     private async Task LiveAsync(CancellationToken ct)
     {
         await PrepareDatabaseAsync(ct).ConfigureAwait(false);
-        var life = ActorSystemLife.Create(builder => actors.Configure(builder, _port), loggers);
+        if (TryCreate() is not { } life)
+            return;
         string why = "The node stops.";
         try
         {
@@ -129,6 +127,20 @@ internal sealed class CoreLife(
             if (!ct.IsCancellationRequested)
                 _log.LogError("This node has to join the cluster again: {Why}; what it has is served meanwhile", why);
             await life.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    // The first time a port that is taken is a mistake; later it may be the last life's that is not quite over.
+    private ActorSystemLife? TryCreate()
+    {
+        try
+        {
+            return ActorSystemLife.Create(builder => actors.Configure(builder, _port), loggers);
+        }
+        catch (Exception e) when (_lived)
+        {
+            _log.LogError(e, "The actor system cannot be started again; it is tried once more");
+            return null;
         }
     }
 
@@ -169,10 +181,8 @@ internal sealed class CoreLife(
         }
     }
 
-    // The database may go away between two steps; a node that has been running does not end for anything less than a refusal.
-    private bool Passes(Exception e) => e is not (OperationCanceledException or JournalException or StartRefusedException)
-        && database.Membership is not null
-        && (_lived || e.GetBaseException() is DbException or SocketException or IOException or TimeoutException or JournalUnavailableException);
+    // The database may go away between two steps, or a question be answered too late. Only what an operator has to change ends a node.
+    private bool Passes(Exception e) => database.Membership is not null && e is not (OperationCanceledException or JournalException or StartRefusedException);
 
     private static Task StopAsync(ActorSystemLife life) =>
         life.Terminated.IsCompleted ? Task.CompletedTask : life.StopAsync(CoordinatedShutdown.ClrExitReason.Instance);
