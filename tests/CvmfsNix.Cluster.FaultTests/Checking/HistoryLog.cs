@@ -51,6 +51,13 @@ internal sealed class HistoryLog
             return _acknowledged.ContainsKey(transaction);
     }
 
+    /// <summary>The first answer to a transaction; null while there is none.</summary>
+    public Acknowledgement? Find(string transaction)
+    {
+        lock (_lock)
+            return _acknowledged.GetValueOrDefault(transaction);
+    }
+
     /// <summary>A revision was served or named in an answer.</summary>
     /// <exception cref="HistoryViolationException">It had another root hash before.</exception>
     public void Saw(ulong revision, string rootHash)

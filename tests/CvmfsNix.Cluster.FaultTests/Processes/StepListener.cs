@@ -6,6 +6,14 @@ namespace CvmfsNix.Cluster.FaultTests.Processes;
 /// <summary>One announcement of a node: it waits at this step until it is let pass.</summary>
 internal sealed record StepMark(int Number, string Step, string Subject);
 
+/// <summary>A node that waits at a step.</summary>
+internal sealed class HeldStep(StepMark mark, TaskCompletionSource release)
+{
+    public StepMark Mark { get; } = mark;
+
+    public void Release() => release.TrySetResult();
+}
+
 /// <summary>
 /// The other end of the node's step probe. Steps pass as they come, except the one that is armed: there the action runs
 /// while the node is blocked, so that what it does (a kill) certainly hits that step.
@@ -40,10 +48,36 @@ internal sealed class StepListener : IAsyncDisposable
     /// <returns>Ends with the step after the action ran.</returns>
     public Task<StepMark> ArmAsync(string step, int occurrence, Action action)
     {
-        var armed = new Armed(step, occurrence, action);
+        var armed = new Armed(step, occurrence, action, release: null);
         lock (_lock)
             _armed = armed;
         return armed.Hit.Task;
+    }
+
+    /// <summary>Keeps the node at the next announcement of a step (any, if empty) until it is released; a frozen or killed node may be released too.</summary>
+    /// <returns>The step it waits at; null when it did not come within the time.</returns>
+    public async Task<HeldStep?> HoldAsync(string step, TimeSpan within, CancellationToken cancellationToken)
+    {
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var armed = new Armed(step, 1, static () => { }, release);
+        lock (_lock)
+            _armed = armed;
+        using (var bounded = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
+        {
+            await Task.WhenAny(armed.Hit.Task, Task.Delay(within, bounded.Token));
+            await bounded.CancelAsync();
+        }
+
+        lock (_lock)
+        {
+            if (_armed == armed)
+            {
+                _armed = null;
+                return null;
+            }
+        }
+
+        return new HeldStep(await armed.Hit.Task, release);
     }
 
     /// <summary>Runs <paramref name="action"/> at the n-th announcement of any step from now on.</summary>
@@ -114,7 +148,9 @@ internal sealed class StepListener : IAsyncDisposable
             {
                 hit.Action();
                 hit.Hit.TrySetResult(mark);
-                return;
+                if (hit.Release is null)
+                    return;
+                await hit.Release.Task.WaitAsync(_ended.Token);
             }
 
             await peer.SendAsync(new byte[] { 1 }, _ended.Token);
@@ -125,8 +161,10 @@ internal sealed class StepListener : IAsyncDisposable
         }
     }
 
-    private sealed class Armed(string step, int left, Action action)
+    private sealed class Armed(string step, int left, Action action, TaskCompletionSource? release)
     {
+        public TaskCompletionSource? Release { get; } = release;
+
         public string Step { get; } = step;
 
         public int Left { get; set; } = left;

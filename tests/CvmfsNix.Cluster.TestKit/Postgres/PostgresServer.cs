@@ -86,6 +86,9 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>Ends the server at once, as a crash does.</summary>
     public async Task CrashAsync() => await EndAsync().ConfigureAwait(false);
 
+    /// <summary>Ends the server in order, sessions included, as <c>pg_ctl -m fast stop</c> does.</summary>
+    public async Task StopAsync() => await EndAsync("-INT").ConfigureAwait(false);
+
     /// <summary>Starts it again on the same data and port.</summary>
     public Task RestartAsync(CancellationToken cancellationToken) => LaunchAsync([], cancellationToken);
 
@@ -134,7 +137,7 @@ public sealed class PostgresServer : IAsyncDisposable
         await accepts.Task.WaitAsync(Patience, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task EndAsync()
+    private async Task EndAsync(string signal = "-QUIT")
     {
         if (_server is not { } server)
             return;
@@ -142,7 +145,7 @@ public sealed class PostgresServer : IAsyncDisposable
         // The process we started may be the one that changed the user: the server's own pid is in its file.
         string pidFile = Path.Combine(Data, "postmaster.pid");
         if (!server.HasExited && File.Exists(pidFile))
-            _ = await ProgramRun.RunAsync("kill", ["-QUIT", File.ReadLines(pidFile).First()]).ConfigureAwait(false);
+            _ = await ProgramRun.RunAsync("kill", [signal, File.ReadLines(pidFile).First()]).ConfigureAwait(false);
         using var bounded = new CancellationTokenSource(Patience);
         await server.WaitForExitAsync(bounded.Token).ConfigureAwait(false);
         server.Dispose();

@@ -48,7 +48,7 @@ public sealed class ClusterOfNodes : IAsyncDisposable
                 keys,
                 (At(i, 0), At(i, 1), At(i, 2), At(i, 3)),
                 ["--journal", settings.Journal, "--journal-init", "--seed", seeds, .. loopback, .. settings.Switches, .. settings.SwitchesOf(i + 1)],
-                settings.Environment));
+                new Dictionary<string, string>(settings.Environment.Concat(settings.EnvironmentOf(i + 1)))));
         }
 
         return new ClusterOfNodes(folder, nodes);

@@ -25,6 +25,9 @@ public sealed record ClusterSettings(string Journal)
     /// <summary>Further environment of every node.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Further environment of one node, by its number from 1.</summary>
+    public Func<int, IReadOnlyDictionary<string, string>> EnvironmentOf { get; init; } = static _ => new Dictionary<string, string>();
+
     /// <summary>True gives every node a key folder of its own instead of a shared one.</summary>
     public bool SeparateKeys { get; init; }
 }
