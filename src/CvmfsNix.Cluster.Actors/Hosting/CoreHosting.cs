@@ -127,9 +127,14 @@ public static class CoreHosting
             });
     }
 
-    /// <summary>A persistent actor stops whenever a write failed; from outside it is started again.</summary>
-    internal static Props Supervised(Props props) =>
-        BackoffSupervisor.Props(Backoff.OnStop(props, "persistent", TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(10), 0.2, -1));
+    /// <summary>
+    /// A persistent actor stops whenever a write failed; from outside it is started again. The longest pause is what a database that is
+    /// back after an outage waits for us in vain, so it is short.
+    /// </summary>
+    /// <param name="props">The actor.</param>
+    /// <param name="name">Of the actor below its supervisor.</param>
+    internal static Props Supervised(Props props, string name = "persistent") =>
+        BackoffSupervisor.Props(Backoff.OnStop(props, name, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(2), 0.2, -1));
 
     // Ledgers and leader know each other: the leader's proxy is registered after the ledgers' region, before the first ledger starts.
     private static LedgerSettings SettingsOfLedger(CoreOptions options, IActorRegistry registry, TimeProvider clock) => new(

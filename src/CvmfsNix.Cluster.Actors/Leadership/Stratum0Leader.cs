@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Akka.Cluster.Tools.PublishSubscribe;
 using Akka.Event;
-using Akka.Pattern;
 using Akka.Persistence;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Journal;
@@ -165,9 +164,8 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
     {
         var settings = _template with { Epoch = _state.Epoch, Leader = Self };
         // A writer stops itself whenever an append fails; its supervisor outside starts it again, and it reads what the journal holds.
-        var writer = Backoff.OnStop(
-            Props.Create(() => new RepositoryWriter(definition, settings)), "writer", TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(10), 0.2, -1);
-        _writers[definition.Repository] = Context.ActorOf(BackoffSupervisor.Props(writer), $"repository-{definition.Repository}");
+        Props writer = CoreHosting.Supervised(Props.Create(() => new RepositoryWriter(definition, settings)), "writer");
+        _writers[definition.Repository] = Context.ActorOf(writer, $"repository-{definition.Repository}");
     }
 
     private void Forward(RepositoryId repository, object message)

@@ -17,11 +17,11 @@ public sealed class CampaignTests(NemesisCluster cluster, ITestOutputHelper outp
     private static readonly string[] StepsOfAFollower =
         ["", StepNames.StageWritten, StepNames.StageDurable, StepNames.SealBundle, StepNames.SealBefore, StepNames.NamedTemporary, StepNames.NamedAfter];
 
-    // Minutes: one by default, half an hour at full size, or what CVMFSNIX_NEMESIS_MINUTES says.
+    // Minutes: three quarters by default, half an hour at full size, or what CVMFSNIX_NEMESIS_MINUTES says.
     private static TimeSpan Length =>
         double.TryParse(Environment.GetEnvironmentVariable("CVMFSNIX_NEMESIS_MINUTES"), CultureInfo.InvariantCulture, out double minutes)
             ? TimeSpan.FromMinutes(minutes)
-            : TimeSpan.FromMinutes(BuiltPrograms.FullSize ? 30 : 1);
+            : TimeSpan.FromMinutes(BuiltPrograms.FullSize ? 30 : 0.75);
 
     [Fact]
     public Task Everything_acknowledged_survives_a_campaign_of_all_faults() => NemesisRun.RunAsync(
@@ -31,16 +31,17 @@ public sealed class CampaignTests(NemesisCluster cluster, ITestOutputHelper outp
         async run =>
         {
             CancellationToken cancellationToken = TestContext.Current.CancellationToken;
+            var kinds = new Queue<int>();
             long start = TimeProvider.System.GetTimestamp();
             while (TimeProvider.System.GetElapsedTime(start) < Length)
             {
                 ClusterNode leader = await cluster.Nodes.LeaderAsync(cancellationToken);
-                await OneAsync(run, leader, cancellationToken);
+                await OneAsync(run, leader, kinds, cancellationToken);
             }
         },
         TestContext.Current.CancellationToken);
 
-    private async Task OneAsync(NemesisRun run, ClusterNode leader, CancellationToken cancellationToken)
+    private async Task OneAsync(NemesisRun run, ClusterNode leader, Queue<int> kinds, CancellationToken cancellationToken)
     {
         Random random = run.Random;
         ClusterNode follower = cluster.Nodes.Nodes.Where(n => n != leader).ElementAt(random.Next(2));
@@ -76,7 +77,15 @@ public sealed class CampaignTests(NemesisCluster cluster, ITestOutputHelper outp
             ]);
         }
 
-        (string what, INemesisFault fault, ClusterNode? at, string atStep, FaultTime lasts) = choices[random.Next(choices.Count)];
+        // Every kind once, in some order, before one comes again.
+        if (kinds.Count == 0)
+        {
+            int[] order = [.. Enumerable.Range(0, choices.Count)];
+            random.Shuffle(order);
+            Array.ForEach(order, kinds.Enqueue);
+        }
+
+        (string what, INemesisFault fault, ClusterNode? at, string atStep, FaultTime lasts) = choices[kinds.Dequeue()];
         await run.FaultAsync(what, fault, at, atStep, lasts, cancellationToken);
     }
 }

@@ -142,7 +142,7 @@ internal sealed class NemesisRun : IAsyncDisposable
         }
 
         _history.CheckEveryRevisionIsSomebodys(head);
-        await CheckJournalAsync(cancellationToken);
+        await CheckJournalAsync(head, cancellationToken);
         output.WriteLine($"{Transcript}\n{Counts()}\nhead is revision {head}; clean on all nodes");
     }
 
@@ -165,8 +165,8 @@ internal sealed class NemesisRun : IAsyncDisposable
         return head;
     }
 
-    // Sequence numbers without a gap, and no event twice: the history as PostgreSQL has it.
-    private async Task CheckJournalAsync(CancellationToken cancellationToken)
+    // Sequence numbers without a gap, and one event for each revision after the first, which comes with the creation.
+    private async Task CheckJournalAsync(ulong head, CancellationToken cancellationToken)
     {
         IReadOnlyList<string> rows = await _cluster.Postgres.QueryAsync(
             "cvmfsnix",
@@ -174,6 +174,7 @@ internal sealed class NemesisRun : IAsyncDisposable
             cancellationToken);
         string[] columns = rows.Single().Split('|');
         Assert.True(columns[1] == "1" && columns[0] == columns[2] && columns[0] == columns[3], $"the writer's events have gaps: {rows.Single()}");
+        Assert.Equal($"{head - 1}", columns[4]);
         Transcript.Add($"journal: {columns[0]} events of the writer, without a gap, {columns[4]} of them revisions");
     }
 

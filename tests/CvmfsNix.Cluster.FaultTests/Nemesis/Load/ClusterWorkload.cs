@@ -20,7 +20,7 @@ internal sealed class ClusterWorkload(string fqrn, ClusterOfNodes cluster, strin
     private const int Builders = 3;
     private const int Parallel = 3;
     private const int TransactionsOfARound = 90;
-    private static readonly TimeSpan Thinking = TimeSpan.FromMilliseconds(150);
+    private static readonly TimeSpan Thinking = TimeSpan.FromMilliseconds(300);
 
     // What may be said of a transaction while nodes, disks and databases come and go: it is to be tried again.
     private static readonly string[] TryAgain =
