@@ -13,6 +13,7 @@ namespace CvmfsNix.Cluster.FaultTests.Nemesis;
 internal sealed class NemesisRun : IAsyncDisposable
 {
     private static readonly TimeSpan StepWithin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan LongGap = TimeSpan.FromSeconds(15);
 
     private readonly NemesisCluster _cluster;
     private readonly Scratch _scratch = new("nemesis");
@@ -113,6 +114,9 @@ internal sealed class NemesisRun : IAsyncDisposable
         Transcript.Add(string.Create(
             CultureInfo.InvariantCulture,
             $"{what}: longest time without an acknowledgement {gap.TotalSeconds:0.00} s, first one {Load.NextAfter(healed)?.TotalSeconds:0.00} s after the end of the fault (which took {TimeProvider.System.GetElapsedTime(healing, healed).TotalSeconds:0.00} s), all nodes well after {TimeProvider.System.GetElapsedTime(healed).TotalSeconds:0.00} s"));
+        // Whoever reads of such a gap wants to know what the nodes did meanwhile.
+        if (gap > time.For + LongGap)
+            Transcript.Add($"the nodes said:\n{_cluster.Nodes.Logs()}");
         Watcher.Check();
     }
 

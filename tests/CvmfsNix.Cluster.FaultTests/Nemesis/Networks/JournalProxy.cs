@@ -91,7 +91,7 @@ internal sealed class JournalProxy : IAsyncDisposable
         int read;
         while ((read = await client.GetStream().ReadAsync(buffer, cancellationToken)) > 0)
         {
-            if (Volatile.Read(ref _cut) is { } cut && buffer.AsSpan(0, read).IndexOf(cut.PersistenceId) >= 0)
+            if (Volatile.Read(ref _cut) is { } cut && IsAppend(buffer.AsSpan(0, read), cut.PersistenceId))
                 session.Touched = true;
             await server.GetStream().WriteAsync(buffer.AsMemory(0, read), cancellationToken);
         }
@@ -125,6 +125,10 @@ internal sealed class JournalProxy : IAsyncDisposable
         }
     }
 
+    // A replay names the id too, and a snapshot is not what is meant. Statement and parameters come in one piece.
+    private static bool IsAppend(ReadOnlySpan<byte> sent, byte[] persistenceId) =>
+        sent.IndexOf(persistenceId) >= 0 && sent.IndexOf("INSERT"u8) >= 0 && sent.IndexOf("journal"u8) >= 0;
+
     // 0: more bytes are needed.
     private static int MessageLength(ReadOnlySpan<byte> bytes, Session session)
     {
@@ -146,10 +150,10 @@ internal sealed class JournalProxy : IAsyncDisposable
                 return false;
             case (byte)'C' when message[5..].StartsWith("COMMIT"u8):
                 return session.Inserted;
-            case (byte)'Z' when message[5] == 'I':
-                bool alone = session.Inserted;
+            // Before the insert is answered this is the answer to something that was sent with it, such as the reset of a pooled connection.
+            case (byte)'Z' when message[5] == 'I' && session.Inserted:
                 (session.Touched, session.Inserted) = (false, false);
-                return alone;
+                return true;
             default:
                 return false;
         }
