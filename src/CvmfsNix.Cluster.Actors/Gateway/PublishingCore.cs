@@ -139,6 +139,21 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
 
     public async Task<TransactionView> SealAsync(SealTransaction command, CancellationToken ct)
     {
+        var member = core.Joined ?? throw core.Away();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, member.Ended);
+        try
+        {
+            return await SealAsMemberAsync(command, either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            // Put out of the cluster while it copied or waited: another node has the stores, the ledgers and perhaps the answer.
+            throw core.Away(e);
+        }
+    }
+
+    private async Task<TransactionView> SealAsMemberAsync(SealTransaction command, CancellationToken ct)
+    {
         var repository = Local(command.Repository);
         if (command.Builder.Length > SealedTransaction.BuilderLengthMax)
             throw new PublishingException(PublishingCodes.InvalidRequest, $"The builder's name has {command.Builder.Length} characters; at most {SealedTransaction.BuilderLengthMax} are allowed.", command.Id.ToString());

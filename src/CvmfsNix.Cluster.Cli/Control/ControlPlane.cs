@@ -44,11 +44,12 @@ internal sealed class ControlPlane : IDisposable
         _leftAt = new long?[settings.Servers.Count];
         _handler = new SocketsHttpHandler
         {
-            // A frozen node keeps its connections open; only pings find it out.
-            KeepAlivePingDelay = TimeSpan.FromSeconds(10),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            // A frozen node, or one that is cut off, keeps its connections open; only pings find it out. Little is lost when one that is
+            // merely slow is left: the publish goes on elsewhere under its transaction id.
+            KeepAlivePingDelay = TimeSpan.FromSeconds(3),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(5),
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
-            ConnectTimeout = TimeSpan.FromSeconds(10),
+            ConnectTimeout = TimeSpan.FromSeconds(5),
             EnableMultipleHttp2Connections = true,
             AutomaticDecompression = DecompressionMethods.None,
         };

@@ -1,5 +1,6 @@
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Reading;
+using CvmfsNix.Cluster.Store.Commit.Guard;
 using CvmfsNix.Cluster.TestKit.Store;
 using CvmfsNix.Cluster.TestKit.Written;
 using CvmfsNix.Cluster.Verify;
@@ -38,6 +39,11 @@ async Task ProbeAsync(string what, Func<Task<VerifyReport>> writeAndCheck)
     {
         foreach (Finding finding in (await writeAndCheck()).Findings)
             Print(finding.Rule, finding.Path + " " + finding.Message);
+    }
+    catch (CommitNotValidException e)
+    {
+        // The rule as the checker names it, broken in what was about to be published.
+        Print(e.Rule, $"{e.Path} refused before the append: {e.Message}");
     }
     catch (Exception e)
     {
