@@ -179,6 +179,17 @@ internal sealed class NemesisRun : IAsyncDisposable
         string[] columns = rows.Single().Split('|');
         Assert.True(columns[1] == "1" && columns[0] == columns[2] && columns[0] == columns[3], $"the writer's events have gaps: {rows.Single()}");
         Assert.Equal($"{head - 1}", columns[4]);
+        // Who says that it leads writes alone until another says so: nothing of a leader that was superseded got in.
+        IReadOnlyList<string> mixed = await _cluster.Postgres.QueryAsync(
+            "cvmfsnix",
+            $"""
+             SELECT leadership, count(DISTINCT writer_uuid) FROM (
+               SELECT writer_uuid, count(*) FILTER (WHERE manifest = 'ls') OVER (ORDER BY sequence_number) AS leadership
+               FROM journal WHERE persistence_id = 'repository-{Fqrn}') AS events
+             GROUP BY leadership HAVING count(DISTINCT writer_uuid) > 1
+             """,
+            cancellationToken);
+        Assert.True(mixed.Count == 0, $"leaderships with events of more than one writer: {string.Join(", ", mixed)}");
         Transcript.Add($"journal: {columns[0]} events of the writer, without a gap, {columns[4]} of them revisions");
     }
 

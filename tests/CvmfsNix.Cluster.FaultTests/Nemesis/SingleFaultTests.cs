@@ -31,12 +31,14 @@ public sealed class SingleFaultTests(NemesisCluster cluster, ITestOutputHelper o
     });
 
     [Fact]
-    public Task A_leader_that_was_frozen_beyond_its_downing_loses_its_append() => WithLeaderAsync("freeze-leader", async (run, leader) =>
+    public Task A_leader_that_was_frozen_beyond_its_downing_appends_nothing() => WithLeaderAsync("freeze-leader", async (run, leader) =>
     {
-        string Lost = $"{run.Fqrn}: event";
         await run.FaultAsync($"SIGSTOP of the leader, node {leader.Number}", new FreezeFault(leader), leader, StepNames.AppendBefore, FaultTime.UntilNextAcknowledgement(), Ct);
         Assert.NotEqual(leader.Number, (await cluster.Nodes.LeaderAsync(Ct)).Number);
-        Assert.True(leader.HasLogged(Lost), $"the stale leader lost no append:\n{leader.LogTail(60)}");
+        // Thawed, it appends and loses, or learns first that it was put out; which of them is up to the scheduler. That the journal refuses
+        // it when it does append is shown by LostLeadershipTests, and the journal is looked at in either case.
+        bool lost = leader.HasLogged($"{run.Fqrn}: event"), putOut = leader.HasLogged("has to join the cluster again");
+        Assert.True(lost || putOut, $"the stale leader went on:\n{leader.LogTail(60)}");
     });
 
     [Fact]

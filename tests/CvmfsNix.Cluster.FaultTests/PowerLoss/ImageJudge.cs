@@ -31,6 +31,9 @@ internal sealed class ImageJudge(RecordedRun run)
         string folder = layout.RepositoryFolder(RecordedRun.Repository);
 
         Same(keys, Path.Combine(run.Data, "keys"), "admin.token");
+        // Two copies of the store's id: one that is lost or torn would make this another store, which starts from nothing.
+        foreach (string where in (string[])["cvmfs", "meta"])
+            Same(Path.Combine(data, where), Path.Combine(run.Data, where), ".store-id");
         IReadOnlyList<JournalRow> journal = CheckJournal(Path.Combine(data, RecordedRun.JournalFile), cut);
         bool created = journal.Any(r => r.Manifest == JournalImage.RepositoryCreated);
         await CheckKeysAsync(keys, created, cancellationToken);
