@@ -468,7 +468,8 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
         {
             Repository = fqrn,
             Revision = Math.Max(writer?.Revision ?? 0, repository.Revision),
-            RootHash = writer?.RootHash ?? "",
+            // Never the root hash of another revision: a writer that is being started, or was superseded, is behind this node.
+            RootHash = writer is not null && writer.Revision >= repository.Revision ? writer.RootHash : "",
             PublishedAt = writer?.PublishedAt ?? DateTimeOffset.UnixEpoch,
             Paths = writer?.Paths ?? 0,
             Objects = usage?.Objects ?? 0,

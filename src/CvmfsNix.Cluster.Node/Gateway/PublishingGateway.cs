@@ -75,6 +75,7 @@ public sealed class PublishingGateway(
         string[] kept = [.. Different(request.Paths, reply.Paths)];
         if (request.Last && !work)
         {
+            RequireRevision(repository, reply.Paths);
             TransactionView first = await core.ConcludeAsync(
                 new ConcludeTransaction(repository, id, digest, reply.Paths.Revision, reply.Paths.RootHash, request.Paths.Count, kept, Builder(request.Builder)), ct);
             if (!first.Unchanged || first.Revision != reply.Paths.Revision)
@@ -125,6 +126,7 @@ public sealed class PublishingGateway(
 
         if (request.Last && !use.Session.HasWork)
         {
+            RequireRevision(repository, reply);
             GatewaySession session = use.Session;
             TransactionView first = await core.ConcludeAsync(
                 new ConcludeTransaction(repository, id, session.Digest, reply.Revision, reply.RootHash, session.PathsPresent, [.. session.ContentKept], session.Builder), ct);
@@ -314,9 +316,9 @@ public sealed class PublishingGateway(
                 throw Requests.Invalid(names[i].Value, $"Its NAR hash has {queries[i].NarHash.Length} bytes, not {NarHash.Size}.");
         }
 
-        // The revision is read first: what the index answers then is at least as new as the revision named with it.
-        RepositoryView repositoryNow = await core.GetRepositoryAsync(repository, ct);
+        // The revision is read last: every path that the index knows by then is in the revision named with it.
         IReadOnlyList<NarHash?> found = gate.FindPaths(repository, names);
+        RepositoryView repositoryNow = await core.GetRepositoryAsync(repository, ct);
         var reply = new FindPathsReply { Revision = repositoryNow.Revision, RootHash = repositoryNow.RootHash };
         for (int i = 0; i < names.Length; i++)
         {
@@ -333,6 +335,16 @@ public sealed class PublishingGateway(
         }
 
         return (reply, repositoryNow.Obstacle);
+    }
+
+    // "All there" is an answer for ever: it names a revision with its root hash, and only the leader knows the newest.
+    private static void RequireRevision(string repository, FindPathsReply reply)
+    {
+        if (reply.RootHash.Length == 0)
+        {
+            throw new NodeException(new NodeError(
+                PublishingCodes.NoLeader, "The leader does not answer at present, so it is not known which revision is the newest.", repository, "Try again; it is safe.", TimeSpan.FromSeconds(1)));
+        }
     }
 
     private NodeException Conflict(string repository, StorePathName path, NarHash asked, bool contentAddressed)

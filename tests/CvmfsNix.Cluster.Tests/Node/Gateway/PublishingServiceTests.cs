@@ -56,6 +56,19 @@ public sealed class PublishingServiceTests
     }
 
     [Fact]
+    public async Task That_all_is_there_is_answered_only_with_a_revision_and_its_root_hash()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        node.Gate.Committed[StorePathName.Parse(PathA)] = Hash(7);
+        node.Core.LeaderAnswers = false;
+        await RefusedAsync("NoLeader", StatusCode.Unavailable, () => node.Publishing.BeginAsync(Begin(last: true, (PathA, 7))));
+        Assert.Empty(node.Core.Decided);
+
+        node.Core.LeaderAnswers = true;
+        Assert.True((await node.Publishing.BeginAsync(Begin(last: true, (PathA, 7)), cancellationToken: Ct)).Paths.Unchanged);
+    }
+
+    [Fact]
     public async Task What_is_present_needs_no_transaction_and_leaves_none_open()
     {
         await using TestNode node = await TestNode.StartAsync();

@@ -36,12 +36,15 @@ internal sealed class FakeCore : IPublishingCore
             ? throw new PublishingException(PublishingCodes.RepositoryExists, "There is a repository of this name.", command.Repository)
             : Task.FromResult(new RepositoryView { Repository = command.Repository, Revision = 1, StoreDirectory = command.StoreDirectory, HashAlgorithm = command.HashAlgorithm.ToString() });
 
+    /// <summary>Without a leader nobody knows the newest revision.</summary>
+    public bool LeaderAnswers { get; set; } = true;
+
     public async Task<IReadOnlyList<RepositoryView>> ListRepositoriesAsync(CancellationToken ct) => [await GetRepositoryAsync(Repository, ct)];
 
     public Task<RepositoryView> GetRepositoryAsync(string fqrn, CancellationToken ct)
     {
         Check(fqrn);
-        return Task.FromResult(new RepositoryView { Repository = fqrn, Revision = Revision, RootHash = "ab" });
+        return Task.FromResult(new RepositoryView { Repository = fqrn, Revision = Revision, RootHash = LeaderAnswers ? "ab" : "" });
     }
 
     public Task<OpenOutcome> BeginAsync(string fqrn, TransactionId id, RequestDigest digest, bool register, CancellationToken ct)
