@@ -91,6 +91,8 @@ public static class NodeHost
             // Their own Information tells every request.
             logging.AddFilter("Microsoft", LogLevel.Warning);
             logging.AddFilter("Grpc", LogLevel.Warning);
+            // What ends a start is said once, by the program itself; a service that fails later is still reported, as critical.
+            logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
         }
 
         logging.AddSimpleConsole(console =>
