@@ -11,6 +11,12 @@ internal sealed class PostgreSqlSessions(string connectionString)
     private const int AnswerSeconds = 5;
     private const int PluginPoolMax = 16;
 
+    // A leader that is frozen, or cut off, between an INSERT and its COMMIT holds the number of that event: its successor's append waits for
+    // a row that nobody will ever commit. Well below the time in which a silent leader is replaced; whoever loses a session this way does
+    // not know the outcome and reads the journal again, as after any broken connection.
+    private const string IdleTransactionTimeout = "idle_in_transaction_session_timeout";
+    private const int IdleTransactionMilliseconds = 3000;
+
     /// <summary>Host and database, for messages: never the user's secrets.</summary>
     public string Where { get; } = WhereOf(connectionString);
 
@@ -67,6 +73,8 @@ internal sealed class PostgreSqlSessions(string connectionString)
             parts.CommandTimeout = AnswerSeconds;
         if (parts.KeepAlive == 0)
             parts.KeepAlive = AnswerSeconds;
+        if (parts.Options?.Contains(IdleTransactionTimeout, StringComparison.Ordinal) != true)
+            parts.Options = $"{parts.Options} -c {IdleTransactionTimeout}={IdleTransactionMilliseconds}".TrimStart();
         if (parts.Host?.Contains(',', StringComparison.Ordinal) == true && string.IsNullOrEmpty(parts.TargetSessionAttributes))
             parts.TargetSessionAttributes = "read-write";
         return parts.ConnectionString;

@@ -6,18 +6,26 @@ using Grpc.Core;
 
 namespace CvmfsNix.Cluster.Cli.Publishing;
 
+/// <summary>How long a node may keep an upload waiting.</summary>
+/// <param name="NextBytes">Until it takes more bytes.</param>
+/// <param name="Answer">Until it answers once it has all of them; also until the connection is there.</param>
+internal sealed record UploadPatience(TimeSpan NextBytes, TimeSpan Answer);
+
 /// <summary>Sends object packs to a node's data port. Thread-safe.</summary>
 internal sealed class PackUpload : IDisposable
 {
-    // A pack has a few megabytes. The limit finds out a node that takes nothing more, without hurting slow links.
-    private static readonly TimeSpan PackTime = TimeSpan.FromMinutes(10);
+    // A node that is frozen, or cut off, keeps its connections open and takes nothing more. The limits find it out, however slow the link: one
+    // is for the next bytes to be taken, the other for the answer to all of them, before which the node writes the pack to its disk.
+    private static readonly UploadPatience Patience = new(TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(45));
 
     private const int ErrorBytesMax = 64 * 1024;
 
     private readonly HttpClient _client;
+    private readonly UploadPatience _patience;
 
-    public PackUpload(string? token)
+    public PackUpload(string? token, UploadPatience? patience = null)
     {
+        _patience = patience ?? Patience;
         _client = new HttpClient(new SocketsHttpHandler
         {
             ConnectTimeout = TimeSpan.FromSeconds(10),
@@ -25,7 +33,7 @@ internal sealed class PackUpload : IDisposable
             AllowAutoRedirect = false,
         })
         {
-            Timeout = PackTime,
+            Timeout = Timeout.InfiniteTimeSpan,
             MaxResponseContentBufferSize = ErrorBytesMax,
         };
         if (token is not null)
@@ -36,12 +44,21 @@ internal sealed class PackUpload : IDisposable
     /// <exception cref="CliException">It was refused, or the connection broke.</exception>
     public async Task SendAsync(Uri url, Func<Stream, CancellationToken, Task> writePack, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, url) { Content = new StreamedContent(writePack) };
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        bounded.CancelAfter(_patience.Answer);
+        using var request = new HttpRequestMessage(HttpMethod.Post, url)
+        {
+            Content = new StreamedContent(async (connection, token) =>
+            {
+                await writePack(new WatchedStream(connection, () => bounded.CancelAfter(_patience.NextBytes)), token);
+                bounded.CancelAfter(_patience.Answer);
+            }),
+        };
         try
         {
-            using HttpResponseMessage response = await _client.SendAsync(request, cancellationToken);
+            using HttpResponseMessage response = await _client.SendAsync(request, bounded.Token);
             if (!response.IsSuccessStatusCode)
-                throw Refused(url, response.StatusCode, await response.Content.ReadAsStringAsync(cancellationToken));
+                throw Refused(url, response.StatusCode, await response.Content.ReadAsStringAsync(bounded.Token));
         }
         catch (Exception e) when (Control.RpcFailure.IsBrokenConnection(e) || e is TimeoutException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
@@ -53,7 +70,8 @@ internal sealed class PackUpload : IDisposable
             if (cause is not (System.Net.Sockets.SocketException or IOException or TimeoutException or HttpRequestException or OperationCanceledException)
                 || cause is Nix.Files.FileChangedException or Nix.Files.DiskAccessException)
                 System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(cause);
-            throw new CliException("Unreachable", $"The connection to {url.Authority} broke: {cause.Message}", url.ToString(), "check that the node runs", CommandLine.ExitCode.Unknown, e)
+            string problem = e is OperationCanceledException ? $"{url.Authority} takes no more bytes of an object pack, or does not answer to it." : $"The connection to {url.Authority} broke: {cause.Message}";
+            throw new CliException("Unreachable", problem, url.ToString(), "check that the node runs", CommandLine.ExitCode.Unknown, e)
             {
                 Transient = true,
                 Unreachable = true,
@@ -127,5 +145,44 @@ internal sealed class PackUpload : IDisposable
             length = 0;
             return false;
         }
+    }
+
+    /// <summary>Tells of every write before it waits for the connection.</summary>
+    private sealed class WatchedStream(Stream connection, Action writing) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            writing();
+            return connection.WriteAsync(buffer, cancellationToken);
+        }
+
+        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override Task FlushAsync(CancellationToken cancellationToken) => connection.FlushAsync(cancellationToken);
+
+        public override void Flush() => throw new NotSupportedException("It goes over the network: write it asynchronously.");
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException("It goes over the network: write it asynchronously.");
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

@@ -130,9 +130,12 @@ internal sealed class NemesisRun : IAsyncDisposable
     private async Task JudgeAsync(ITestOutputHelper output, CancellationToken cancellationToken)
     {
         await Load.FinishAsync(cancellationToken);
+        Transcript.Add("everything that was begun is acknowledged");
         await Load.AskAgainForEverythingAsync(cancellationToken);
+        Transcript.Add("every transaction was handed in again and answered as before");
         ulong head = await SameHeadEverywhereAsync(cancellationToken);
         await Watcher.EndAsync();
+        Transcript.Add($"all nodes serve revision {head}, and the watcher has seen every one");
 
         string keyFile = _scratch["key.pub"];
         await File.WriteAllTextAsync(keyFile, _publicKey, cancellationToken);
@@ -141,8 +144,10 @@ internal sealed class NemesisRun : IAsyncDisposable
         {
             string folder = Path.Combine(node.Data, "cvmfs", Fqrn);
             Assert.Equal(head, await checker.CheckEverythingAsync(folder, cancellationToken));
+            Transcript.Add($"node {node.Number}: every acknowledged path is there, once, in its revision");
             ProgramRun verified = await ProgramRun.RunAsync(BuiltProgram.Cli, ["verify", folder, "--pubkey", keyFile, "--deep"], null, cancellationToken);
             Assert.True(verified.ExitCode == 0, $"node {node.Number}: {verified.Output}{verified.Errors}");
+            Transcript.Add($"node {node.Number}: verified");
         }
 
         _history.CheckEveryRevisionIsSomebodys(head);

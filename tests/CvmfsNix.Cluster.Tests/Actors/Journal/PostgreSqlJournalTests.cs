@@ -1,6 +1,7 @@
 using System.Runtime.Versioning;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.TestKit.Postgres;
+using Npgsql;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Actors.Journal;
@@ -82,6 +83,30 @@ public sealed class PostgreSqlJournalTests(PostgresFixture postgres) : IClassFix
         Assert.DoesNotContain("hunter22", sessions.Where);
         Assert.DoesNotContain("hunter22", new PostgreSqlJournal("Host=db;Username=u;Password=hunter22;Database=x", true, false).ConnectionOf("a.writer").ToString());
         Assert.Contains("Target Session Attributes=read-write", new PostgreSqlSessions("Host=a,b;Database=x").ForPlugin("a.writer"), StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public async Task A_session_that_stands_still_before_its_commit_does_not_keep_a_number_from_the_next_writer()
+    {
+        const string Append = "INSERT INTO journal (created, deleted, persistence_id, sequence_number, message) VALUES (0, false, 'repository-x', 6, '')";
+        (PostgreSqlJournal journal, string database) = await JournalAsync();
+        await journal.PrepareAsync(Ct);
+        await using var frozen = new NpgsqlConnection(journal.ConnectionOf("akka.persistence.journal.writer").ConnectionString);
+        await frozen.OpenAsync(Ct);
+        await using NpgsqlTransaction never = await frozen.BeginTransactionAsync(Ct);
+        await new NpgsqlCommand(Append, frozen).ExecuteNonQueryAsync(Ct);
+
+        // Without a limit this waits until the frozen one goes on.
+        await postgres.Server.QueryAsync(database, Append, Ct);
+        await Assert.ThrowsAnyAsync<NpgsqlException>(() => never.CommitAsync(Ct));
+        Assert.Equal(["1"], await postgres.Server.QueryAsync(database, "SELECT count(*) FROM journal", Ct));
+    }
+
+    [Fact]
+    public void What_the_operator_says_of_idle_transactions_stands()
+    {
+        string plugin = new PostgreSqlSessions("Host=db;Database=x;Options=-c idle_in_transaction_session_timeout=9000").ForPlugin("a.writer");
+        Assert.Equal("-c idle_in_transaction_session_timeout=9000", new NpgsqlConnectionStringBuilder(plugin).Options);
     }
 
     [Fact]
