@@ -5,8 +5,11 @@ using CvmfsNix.Cluster.Actors.Repositories;
 namespace CvmfsNix.Cluster.Actors.Leadership;
 
 /// <summary>What one leadership remembers over restarts of its actor.</summary>
-internal sealed class Tenure
+internal sealed class Tenure(long began)
 {
+    /// <summary>Timestamp of its beginning, by the writers' clock.</summary>
+    public long Began => began;
+
     /// <summary>The epoch it took, or tried to take; null before.</summary>
     public ulong? Epoch { get; set; }
 }
@@ -29,7 +32,7 @@ internal sealed class LeaderTenure : UntypedActor
     /// <param name="template">Settings of writers.</param>
     public LeaderTenure(WriterSettings template)
     {
-        var tenure = new Tenure();
+        var tenure = new Tenure(template.Clock.GetTimestamp());
         _leader = Context.ActorOf(CoreHosting.Supervised(Akka.Actor.Props.Create(() => new Stratum0Leader(template, tenure))), "leader");
     }
 

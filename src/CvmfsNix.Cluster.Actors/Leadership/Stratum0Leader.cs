@@ -27,6 +27,9 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
     /// <summary>Topic of <see cref="RegistryChanged"/>.</summary>
     public const string RegistryTopic = "registry";
 
+    /// <summary>A leadership that lasted this long may be given away for want of disk space.</summary>
+    private static readonly TimeSpan TenureMin = TimeSpan.FromMinutes(1);
+
     private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(1);
 
     private sealed record Defined(RepositoryDefinition Definition, IActorRef Asker);
@@ -68,13 +71,21 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
         Command<RepositoryWriter.CannotLead>(unfit =>
         {
             // Somebody else may have the key. Alone, this node at least leads the other repositories.
-            if (Akka.Cluster.Cluster.Get(Context.System).State.Members.Count(m => m.Status == Akka.Cluster.MemberStatus.Up) > 1)
+            if (HasOthers)
                 End(unfit.Problem);
+        });
+        Command<RepositoryWriter.HasNoSpace>(full =>
+        {
+            // When all disks are full the leadership must not go round and round.
+            if (HasOthers && _template.Clock.GetElapsedTime(_tenure.Began) >= TenureMin)
+                End($"the disk of this node is full, and the commits of {full.Repository} need space: {full.Problem}");
         });
         Command<GetLeaderStatus>(_ => Report(Sender));
     }
 
     public override string PersistenceId => PersistenceIds.Registry;
+
+    private static bool HasOthers => Akka.Cluster.Cluster.Get(Context.System).State.Members.Count(m => m.Status == Akka.Cluster.MemberStatus.Up) > 1;
 
     private DateTimeOffset Now => _template.Clock.GetUtcNow();
 

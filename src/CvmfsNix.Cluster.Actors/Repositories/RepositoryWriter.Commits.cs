@@ -75,6 +75,7 @@ internal sealed partial class RepositoryWriter
     private void Append(Prepared prepared)
     {
         _pacing.Prepared();
+        _diskFullSince = null;
         PutOff(prepared.PutOff);
         var decided = new List<TransactionOutcome>();
         var deferred = new List<CommitQueue.Queued>();
@@ -183,6 +184,8 @@ internal sealed partial class RepositoryWriter
     {
         bool passes = failed.Cause is IOException or UnauthorizedAccessException or DbException or IndexBehindException or IncompleteStoreException or OperationCanceledException;
         bool tooFew = failed.Cause is TooFewCopiesException;
+        bool diskFull = PublishingCodes.IsDiskFull(failed.Cause);
+        _diskFullSince = diskFull ? _diskFullSince ?? _settings.Clock.GetTimestamp() : null;
         var advice = _pacing.Failed(_inFlight.Count, passes, tooFew ? PutOffTick : null);
         if (advice.RejectAlone)
         {
@@ -195,9 +198,14 @@ internal sealed partial class RepositoryWriter
         _phase = Phase.Idle;
         if (tooFew)
             Trouble($"{PublishingCodes.TooFewCopies}: {failed.Cause.Message}");
+        else if (diskFull)
+            Trouble($"{PublishingCodes.DiskFull}: {failed.Cause.Message}");
         else
             _log.Error(failed.Cause, "{0}: a batch could not be prepared (try {1}); again in {2}", _definition.Repository, _pacing.Failures, advice.Pause);
         Rest(advice.Pause);
+        // Another node may have room.
+        if (_diskFullSince is { } since && _settings.Clock.GetElapsedTime(since) >= DiskPatience)
+            _settings.Leader.Tell(new HasNoSpace(_definition.Repository, failed.Cause.Message));
     }
 
     private void Rest(TimeSpan pause)

@@ -36,6 +36,9 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     /// <summary>Told to the leader: this node lacks what it needs to write.</summary>
     public sealed record CannotLead(RepositoryId Repository, string Problem);
 
+    /// <summary>Told to the leader, again with every attempt: commits fail because this node's disk is full.</summary>
+    public sealed record HasNoSpace(RepositoryId Repository, string Problem);
+
     /// <summary>Topic of <see cref="HeadMoved"/>.</summary>
     public const string HeadTopic = "repository-heads";
 
@@ -51,6 +54,9 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
 
     /// <summary>What waits for stores is tried again after this; a store that came back is noticed by then.</summary>
     private static readonly TimeSpan PutOffTick = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long a full disk may be an accident of the moment: a log that is rotated, an archive that is moved.</summary>
+    private static readonly TimeSpan DiskPatience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan TellAgainEvery = TimeSpan.FromSeconds(5);
     private const int TellAgainMax = 200;
 
@@ -108,6 +114,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     private IReadOnlyList<TransactionOutcome> _decided = [];
     private long _attempt;
     private bool _resting;
+    private long? _diskFullSince;
     private string _problem = "The writer is starting.";
     private string _problemCode = "";
     private string _warned = "";

@@ -31,7 +31,7 @@ internal sealed class ControlPlane : IDisposable
     private readonly SocketsHttpHandler _handler;
     private readonly Lock _gate = new();
     private readonly ControlServer?[] _servers;
-    private readonly long?[] _leftAt;
+    private readonly Refusal?[] _refusals;
     private int _current;
     private int _routes;
 
@@ -41,7 +41,7 @@ internal sealed class ControlPlane : IDisposable
         _terminal = terminal;
         _clock = clock;
         _servers = new ControlServer?[settings.Servers.Count];
-        _leftAt = new long?[settings.Servers.Count];
+        _refusals = new Refusal?[settings.Servers.Count];
         _handler = new SocketsHttpHandler
         {
             // A frozen node, or one that is cut off, keeps its connections open; only pings find it out. Little is lost when one that is
@@ -92,13 +92,17 @@ internal sealed class ControlPlane : IDisposable
             return At(number);
     }
 
-    /// <summary>The server to go on with after one failed: not one that somebody left a moment ago, if there is another.</summary>
-    internal int After(int failed)
+    /// <summary>
+    /// The server to go on with after one failed, and how long it wants to be left alone: one that has refused nothing lately if there is any, else the one
+    /// whose time is over first. What one server advises (its disk is full) says nothing about the others.
+    /// </summary>
+    internal (int Number, TimeSpan? Advice) After(int failed, TimeSpan? advice)
     {
         lock (_gate)
         {
-            _leftAt[failed] = _clock.GetTimestamp();
-            return FirstGood((failed + 1) % _servers.Length);
+            _refusals[failed] = new Refusal(_clock.GetTimestamp(), advice);
+            int next = FirstGood((failed + 1) % _servers.Length);
+            return (next, AdviceOf(next) is { } left && left > TimeSpan.Zero ? left : null);
         }
     }
 
@@ -106,15 +110,23 @@ internal sealed class ControlPlane : IDisposable
 
     private int FirstGood(int from)
     {
+        int best = from;
         for (int i = 0; i < _servers.Length; i++)
         {
             int candidate = (from + i) % _servers.Length;
-            if (_leftAt[candidate] is not { } left || _clock.GetElapsedTime(left) > AvoidFor)
+            if (_refusals[candidate] is not { } refusal || _clock.GetElapsedTime(refusal.At) > (refusal.Advice > AvoidFor ? refusal.Advice : AvoidFor))
                 return candidate;
+            if ((AdviceOf(candidate) ?? TimeSpan.Zero) < (AdviceOf(best) ?? TimeSpan.Zero))
+                best = candidate;
         }
 
-        return from;
+        return best;
     }
+
+    // What is left of the time a server asked for; not positive once it is over.
+    private TimeSpan? AdviceOf(int number) => _refusals[number] is { Advice: { } advice } refusal ? advice - _clock.GetElapsedTime(refusal.At) : null;
+
+    private sealed record Refusal(long At, TimeSpan? Advice);
 
     /// <summary>Goes on with the next server, unless somebody else already left <paramref name="failed"/>.</summary>
     public void Leave(ControlServer failed)
@@ -169,8 +181,13 @@ internal sealed class ServerRoute(ControlPlane control, int first)
     /// <summary>The server to ask.</summary>
     public ControlServer Current => control.Server(_number);
 
-    /// <summary>Goes on with another server.</summary>
-    public void Leave() => _number = control.After(_number);
+    /// <summary>Goes on with another server, or with the same where there is no other.</summary>
+    /// <returns>How long that one wants to be left alone first; null = it has not said so.</returns>
+    public TimeSpan? Leave(CliException failure)
+    {
+        (_number, TimeSpan? advice) = control.After(_number, failure.RetryAfter);
+        return advice;
+    }
 }
 
 /// <summary>One control address. Every failure of a call leaves it as a <see cref="CliException"/>.</summary>

@@ -31,8 +31,13 @@ internal sealed class RetryPolicy(TimeProvider clock, TimeSpan? limit, TimeSpan 
     /// <summary>What is left of the limit; null = no limit.</summary>
     public TimeSpan? Remaining => limit is { } total ? total - clock.GetElapsedTime(_start) : null;
 
-    /// <summary>How long to wait before the next attempt, or null to give up.</summary>
-    public TimeSpan? NextWait(CliException failure)
+    /// <summary>How long to wait before the next attempt at the server that failed, or null to give up.</summary>
+    public TimeSpan? NextWait(CliException failure) => NextWait(failure, failure.RetryAfter);
+
+    /// <summary>The same for an attempt at another server.</summary>
+    /// <param name="failure">What the last attempt ended with.</param>
+    /// <param name="advice">How long that other server wants to be left alone; null = it has not said so.</param>
+    public TimeSpan? NextWait(CliException failure, TimeSpan? advice)
     {
         if (!failure.Transient)
             return null;
@@ -44,8 +49,8 @@ internal sealed class RetryPolicy(TimeProvider clock, TimeSpan? limit, TimeSpan 
         double wait = Math.Min(doubled, LongestWait.TotalMilliseconds) * (0.75 + (Random.Shared.NextDouble() / 2));
         TimeSpan next = TimeSpan.FromMilliseconds(wait);
         // Never earlier than advised, and not all builders at the advised moment.
-        if (failure.RetryAfter is { } advice && advice > next)
-            next = advice * (1 + (Random.Shared.NextDouble() / 2));
+        if (advice is { } advised && advised > next)
+            next = advised * (1 + (Random.Shared.NextDouble() / 2));
 
         TimeSpan left = limit is null ? patience - clock.GetElapsedTime(_lastSuccess) : limit.Value - clock.GetElapsedTime(_start);
         return next < left ? next : null;

@@ -120,8 +120,8 @@ internal sealed class Publisher(
             else if (control.TotalTime is null && control.Clock.GetElapsedTime(tooFewSince) >= Patience)
                 throw OutcomeUnknown(work, failure.Message, failure);
             last = failure.Unreachable ? null : failure;
-            route.Leave();
-            if (retry.NextWait(failure) is not { } wait)
+            TimeSpan? advice = route.Leave(failure);
+            if (retry.NextWait(failure, advice) is not { } wait)
                 throw OutcomeUnknown(work, failure.Message, failure);
             terminal.Note($"{work.Request.Repository}: {failure.Message}; trying again");
             await Task.Delay(wait, control.Clock, cancellationToken);

@@ -129,8 +129,11 @@ internal sealed class NemesisRun : IAsyncDisposable
 
     private async Task JudgeAsync(ITestOutputHelper output, CancellationToken cancellationToken)
     {
+        long finishing = TimeProvider.System.GetTimestamp();
         await Load.FinishAsync(cancellationToken);
         Transcript.Add("everything that was begun is acknowledged");
+        if (TimeProvider.System.GetElapsedTime(finishing) > LongGap)
+            Transcript.Add($"the nodes said:\n{_cluster.Nodes.Logs()}");
         await Load.AskAgainForEverythingAsync(cancellationToken);
         Transcript.Add("every transaction was handed in again and answered as before");
         ulong head = await SameHeadEverywhereAsync(cancellationToken);

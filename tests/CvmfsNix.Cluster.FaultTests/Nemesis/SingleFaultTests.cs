@@ -63,7 +63,37 @@ public sealed class SingleFaultTests(NemesisCluster cluster, ITestOutputHelper o
     [Fact]
     public Task A_disk_is_full() => WithLeaderAsync(
         "disk-full",
-        (run, _) => run.FaultAsync($"disk of node {cluster.Small!.Number} full", new DiskFullFault(cluster.Small), cluster.Small, "", FaultTime.UntilNextAcknowledgement(3), Ct),
+        async (run, leader) =>
+        {
+            // That of a leader is another test.
+            if (leader == cluster.Small)
+            {
+                Assert.Equal(0, await leader.StopAsync(Ct));
+                await leader.StartAsync(Ct);
+                await cluster.HealthyAsync(Ct);
+            }
+
+            await run.FaultAsync($"disk of node {cluster.Small!.Number} full", new DiskFullFault(cluster.Small), cluster.Small, "", FaultTime.UntilNextAcknowledgement(3), Ct);
+        },
+        static c => c.Small is null ? "no file system of its own for a node (not root, or mounting is not allowed)" : null);
+
+    [Fact]
+    public Task A_leaders_disk_is_full() => WithLeaderAsync(
+        "disk-full-leader",
+        async (run, _) =>
+        {
+            // The oldest member leads: the others are started anew until this one is it.
+            ClusterNode small = cluster.Small!;
+            while (await cluster.Nodes.LeaderAsync(Ct) is var leader && leader != small)
+            {
+                Assert.Equal(0, await leader.StopAsync(Ct));
+                await leader.StartAsync(Ct);
+                await cluster.HealthyAsync(Ct);
+            }
+
+            await run.FaultAsync($"disk of the leader, node {small.Number}, full", new DiskFullFault(small), small, StepNames.CatalogsBuilt, FaultTime.UntilNextAcknowledgement(), Ct);
+            Assert.NotEqual(small, await cluster.Nodes.LeaderAsync(Ct));
+        },
         static c => c.Small is null ? "no file system of its own for a node (not root, or mounting is not allowed)" : null);
 
     [Fact]

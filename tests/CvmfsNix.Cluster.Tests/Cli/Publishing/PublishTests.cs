@@ -162,6 +162,33 @@ public sealed class PublishTests
     }
 
     [Fact]
+    public async Task Another_server_is_asked_at_once_when_one_wants_to_be_left_alone_for_long()
+    {
+        using SampleStore store = await SampleStore.MakeAsync();
+        await using FakeNode first = await FakeNode.StartAsync();
+        await using FakeNode second = await FakeNode.StartAsync();
+        var seen = new List<(string, Google.Protobuf.ByteString)>();
+        first.OnBegin = r =>
+        {
+            seen.Add((r.Transaction, r.RequestDigest));
+            // Longer than a publish waits in vain.
+            throw FakeNode.Error("DiskFull", StatusCode.ResourceExhausted, retryAfterMs: 600_000);
+        };
+        second.OnBegin = r =>
+        {
+            seen.Add((r.Transaction, r.RequestDigest));
+            return Task.FromResult(Present(r));
+        };
+
+        CliRun run = await CliRun.RunAsync(
+            ["publish", "--repo", Repository, store.Top, .. store.Switches, "--json", "--server", $"{first.Url},{second.Url}"]);
+
+        Assert.Equal(0, run.Exit);
+        Assert.Equal(2, seen.Count);
+        Assert.Equal(seen[0], seen[1]);
+    }
+
+    [Fact]
     public async Task An_outcome_that_stays_unknown_is_exit_4_and_names_the_transaction()
     {
         using SampleStore store = await SampleStore.MakeAsync();
