@@ -3,8 +3,10 @@ using Akka.Actor;
 using Akka.Hosting;
 using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Actors.Leadership;
+using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Actors.Transactions;
 using CvmfsNix.Cluster.Cvmfs.Objects;
@@ -21,7 +23,7 @@ using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 namespace CvmfsNix.Cluster.Actors.Gateway;
 
 /// <inheritdoc cref="IPublishingCore"/>
-internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalRepositories local, StoreCopies copies, CoreOptions options, TimeProvider clock) : IPublishingCore, IDisposable
+internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalRepositories local, StoreCopies copies, IReplicationCore replication, CoreOptions options, TimeProvider clock) : IPublishingCore, IDisposable
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan CreateTimeout = TimeSpan.FromSeconds(30);
@@ -290,7 +292,20 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
             .Select(m => new MemberView(m.Address.ToString(), [.. m.Roles.Where(options.Roles.Contains).Order(StringComparer.Ordinal)], m.Status.ToString(), !state.Unreachable.Contains(m)))
             .OrderBy(m => m.Address, StringComparer.Ordinal)
             .ToList();
-        return new ClusterStatus(Address, options.Roles, leader?.Node, leader?.Epoch ?? 0, members, Views(leader));
+        return new ClusterStatus(Address, options.Roles, leader?.Node, leader?.Epoch ?? 0, members, Views(leader)) { Replicas = await ReplicasAsync(ct).ConfigureAwait(false) };
+    }
+
+    private async Task<IReadOnlyList<ReplicaView>> ReplicasAsync(CancellationToken ct)
+    {
+        try
+        {
+            return await replication.ListAsync(null, ct).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is PublishingException or JournalException or IOException)
+        {
+            // The rest is worth having.
+            return [];
+        }
     }
 
     /// <summary>Looks whether this node takes publishes now; called by the <see cref="ReadinessMonitor"/>.</summary>

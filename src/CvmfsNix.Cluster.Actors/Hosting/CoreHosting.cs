@@ -9,6 +9,7 @@ using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Actors.Leadership;
+using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Actors.Transactions;
@@ -63,6 +64,9 @@ public static class CoreHosting
         services.AddSingleton<IJournalReader, JournalReader>();
         services.AddSingleton(provider => new CoreActors((builder, port) => Configure(builder, provider, options, port)));
         services.AddSingleton<CoreLife>();
+        services.AddSingleton<CoreQuestions>();
+        services.AddSingleton<LoadedKeys>();
+        services.AddSingleton<IReplicationCore, ReplicationCore>();
         services.AddSingleton<PublishingCore>();
         services.AddSingleton<IPublishingCore>(sp => sp.GetRequiredService<PublishingCore>());
         services.AddHostedService(sp => sp.GetRequiredService<CoreLife>());
@@ -113,7 +117,8 @@ public static class CoreHosting
                 (_, registry, _) => id => Supervised(Props.Create(() => new TransactionLedger(id, SettingsOfLedger(options, registry, clock)))),
                 new LedgerMessageExtractor(),
                 // A ledger that is idle still knows what is open, which is nowhere else.
-                new ShardOptions { Role = CoreRole, StateStoreMode = Akka.Cluster.Sharding.StateStoreMode.DData, RememberEntities = false, ShouldPassivateIdleEntities = false })
+                Shards())
+            .WithReplicas(clock)
             .WithSingleton<Stratum0Leader>(
                 Stratum0Leader.Name,
                 (system, registry, _) => LeaderTenure.Props(WriterTemplate(options, system, registry, local, journal, clock)),
@@ -126,6 +131,9 @@ public static class CoreHosting
                 registry.Register<StoreKeepers>(system.ActorOf(Props.Create(() => new StoreKeepers(local, journal)), "store-keepers"));
             });
     }
+
+    internal static ShardOptions Shards() =>
+        new() { Role = CoreRole, StateStoreMode = Akka.Cluster.Sharding.StateStoreMode.DData, RememberEntities = false, ShouldPassivateIdleEntities = false };
 
     /// <summary>
     /// A persistent actor stops whenever a write failed; from outside it is started again. The longest pause is what a database that is

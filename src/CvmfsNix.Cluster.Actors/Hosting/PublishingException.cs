@@ -51,6 +51,18 @@ public static class PublishingCodes
     public const string JournalBehindStores = nameof(JournalBehindStores);
     public const string KeysMissing = nameof(KeysMissing);
 
+    /// <summary>No such replica is registered.</summary>
+    public const string UnknownReplica = nameof(UnknownReplica);
+
+    /// <summary>The replica is registered, but cannot be told anything now.</summary>
+    public const string ReplicaUnreachable = nameof(ReplicaUnreachable);
+
+    /// <summary>There is no such tag.</summary>
+    public const string UnknownTag = nameof(UnknownTag);
+
+    /// <summary>The revision does not exist, or its catalogs were collected.</summary>
+    public const string UnknownRevision = nameof(UnknownRevision);
+
     /// <summary>The disk of a node has no room left.</summary>
     public const string DiskFull = nameof(DiskFull);
 

@@ -1,3 +1,4 @@
+using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Transactions;
@@ -154,4 +155,8 @@ public sealed record MemberView(string Address, IReadOnlyList<string> Roles, str
 /// <param name="Members">All members.</param>
 /// <param name="Repositories">All repositories.</param>
 public sealed record ClusterStatus(
-    string Node, IReadOnlyList<string> Roles, string? Leader, ulong Epoch, IReadOnlyList<MemberView> Members, IReadOnlyList<RepositoryView> Repositories);
+    string Node, IReadOnlyList<string> Roles, string? Leader, ulong Epoch, IReadOnlyList<MemberView> Members, IReadOnlyList<RepositoryView> Repositories)
+{
+    /// <summary>The mirrors that follow, by repository and name; empty also when not all of them could be asked.</summary>
+    public IReadOnlyList<ReplicaView> Replicas { get; init; } = [];
+}

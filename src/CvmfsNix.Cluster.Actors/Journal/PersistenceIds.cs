@@ -1,4 +1,5 @@
 using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Replicas;
 
 namespace CvmfsNix.Cluster.Actors.Journal;
 
@@ -13,4 +14,10 @@ internal static class PersistenceIds
 
     /// <summary>A ledger, by its entity id.</summary>
     public static string Ledger(string entityId) => $"ledger-{entityId}";
+
+    /// <summary>A mirror of a repository.</summary>
+    public static string Replica(ReplicaKey key) => $"replica-{key.EntityId}";
+
+    /// <summary>A repository's list of mirrors.</summary>
+    public static string Directory(RepositoryId repository) => $"replicas-of-{repository}";
 }

@@ -14,6 +14,7 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
     private readonly SemaphoreSlim _catchUp = new(1, 1);
     private readonly SemaphoreSlim _writer = new(1, 1);
     private readonly Lock _gate = new();
+    private readonly RecentEvents _recent = new();
     private readonly List<(ulong Revision, TaskCompletionSource Done)> _waiters = [];
     private ulong _revision = backend.ServedRevision;
     private long _seen = backend.AppliedSequence;
@@ -40,6 +41,9 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
 
     /// <summary>Why the last attempt to follow the journal failed; null when it went well.</summary>
     public string? Problem { get; private set; }
+
+    /// <summary>Raised after each event that was applied or passed over; handlers return at once.</summary>
+    public event Action? Moved;
 
     /// <summary>True once the store reached the end of the journal for the first time since the start.</summary>
     public bool CaughtUp { get; private set; }
@@ -81,6 +85,28 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
         {
             _catchUp.Release();
         }
+    }
+
+    /// <summary>
+    /// The events after a sequence number that this store has followed itself, in order and without a gap, at most <paramref name="max"/>. What it
+    /// has not followed is not told: whoever is told of an event finds here what it needs.
+    /// </summary>
+    public async Task<IReadOnlyList<SequencedEvent>> EventsAsync(long after, int max, CancellationToken ct)
+    {
+        long seen = SeenSequence;
+        if (after >= seen)
+            return [];
+        if (_recent.After(after) is { } recent)
+            return [.. recent.Take(max)];
+        var events = new List<SequencedEvent>();
+        await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), after + 1, ct).ConfigureAwait(false))
+        {
+            events.Add(new SequencedEvent(sequenceNumber, (IRepositoryEvent)@event));
+            if (events.Count == max || sequenceNumber >= seen)
+                break;
+        }
+
+        return events;
     }
 
     /// <summary>Completes when at least this revision is served here.</summary>
@@ -127,7 +153,9 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
                 await backend.ApplyAsync(sequenceNumber, @event, ct).ConfigureAwait(false);
             else
                 await backend.PassAsync(sequenceNumber, @event, effect == EventEffect.PassWithCatalogs, ct).ConfigureAwait(false);
+            _recent.Add(sequenceNumber, @event);
             Advance(sequenceNumber, effect == EventEffect.Apply ? RevisionOf(@event)?.Head.Revision : null);
+            Moved?.Invoke();
         }
 
         events.Clear();

@@ -19,7 +19,7 @@ namespace CvmfsNix.Cluster.Actors.Serialization;
 /// Everything actors persist or send, as protobuf under manifests of our own: a renamed class breaks no journal.
 /// A manifest is never reused for another message. An unknown one throws: an event that is skipped is a history that is wrong.
 /// </summary>
-public sealed class ClusterSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
+public sealed partial class ClusterSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
     /// <summary>The number journal rows carry.</summary>
     public const int SerializerId = 1001;
@@ -107,6 +107,7 @@ public sealed class ClusterSerializer(ExtendedActorSystem system) : SerializerWi
             m => new() { Id = m.Store.Id, Address = m.Store.Address, Url = m.Store.Url, Site = m.Store.Site, Incarnation = m.Incarnation },
             w => new(new StoreMember(w.Id, w.Address, w.Url, w.Site), w.Incarnation)),
         Of<RegistryChanged, Wire.RegistryChanged>("nr", m => new() { SequenceNumber = m.SequenceNumber }, w => new(w.SequenceNumber)),
+        .. ReplicaRules(),
     ];
 
     private static readonly Dictionary<string, Rule> ByManifest = Rules.ToDictionary(r => r.Manifest, StringComparer.Ordinal);

@@ -37,9 +37,13 @@ internal static class Arguments
     /// <summary>True for <c>replicas=N</c>, <c>all</c> and <c>site:NAME</c>.</summary>
     public static bool IsReplicaCondition(string text) =>
         text == "all"
-        || (text.StartsWith("site:", StringComparison.Ordinal) && text.Length > "site:".Length)
+        || (text.StartsWith("site:", StringComparison.Ordinal) && IsReplicaName(text["site:".Length..]))
         || (text.StartsWith("replicas=", StringComparison.Ordinal)
             && int.TryParse(text["replicas=".Length..], System.Globalization.NumberStyles.None, null, out int count) && count > 0);
+
+    /// <summary>True for what may name a replica or a site.</summary>
+    public static bool IsReplicaName(string text) =>
+        text.Length is > 0 and <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_');
 
     private static void CheckRepository(string? name, Action<string> complain)
     {

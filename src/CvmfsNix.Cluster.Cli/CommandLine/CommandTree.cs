@@ -4,7 +4,9 @@ using CvmfsNix.Cluster.Cli.Health;
 using CvmfsNix.Cluster.Cli.Keys;
 using CvmfsNix.Cluster.Cli.Publishing;
 using CvmfsNix.Cluster.Cli.Reading;
+using CvmfsNix.Cluster.Cli.Replicas;
 using CvmfsNix.Cluster.Cli.Repositories;
+using CvmfsNix.Cluster.Cli.Tags;
 using CvmfsNix.Cluster.Cli.Transactions;
 using CvmfsNix.Cluster.Cli.Verifying;
 
@@ -21,6 +23,8 @@ internal static class CommandTree
             PublishCommand.Build(context),
             StatusCommand.Build(context),
             WaitCommand.Build(context),
+            ReplicaCommands.Build(context),
+            TagCommands.Build(context),
             ListCommand.Build(context),
             CatCommand.Build(context),
             GetCommand.Build(context),

@@ -100,7 +100,23 @@ internal sealed record ReplicaJson(
     ulong LagRevisions,
     long LagBytes,
     double LagSeconds,
-    string? LastSeenAt);
+    string? LastSeenAt,
+    long LagEvents,
+    long MissingObjects,
+    string RootHash,
+    string? RegisteredAt,
+    string? Problem,
+    ScrubJson? Scrub);
+
+internal sealed record ScrubJson(
+    bool Running, long Objects, long Bytes, long Damaged, long Repaired, string StartedAt, string? FinishedAt, string? Problem);
+
+internal sealed record TagJson(string Repository, string Name, ulong Revision, string RootHash, string At, string Description)
+{
+    /// <summary>Whether the command changed something; absent in a list.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? Changed { get; init; }
+}
 
 /// <summary>One line of <c>ls</c>. Directories have no size and no link count: neither is part of what is published.</summary>
 internal sealed record EntryJson(
@@ -171,6 +187,9 @@ internal sealed record BatchLineJson
 [JsonSerializable(typeof(WaitJson))]
 [JsonSerializable(typeof(TransactionJson))]
 [JsonSerializable(typeof(StatusJson))]
+[JsonSerializable(typeof(IReadOnlyList<ReplicaJson>))]
+[JsonSerializable(typeof(TagJson))]
+[JsonSerializable(typeof(IReadOnlyList<TagJson>))]
 [JsonSerializable(typeof(EntryJson))]
 [JsonSerializable(typeof(KeyJson))]
 [JsonSerializable(typeof(CreatedKeyJson))]

@@ -1,6 +1,7 @@
 using CvmfsNix.Cluster.Cli.CommandLine;
 using CvmfsNix.Cluster.Cli.Control;
 using CvmfsNix.Cluster.Cli.Output;
+using CvmfsNix.Cluster.Cli.Replicas;
 using CvmfsNix.Cluster.Cli.Transactions;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using CvmfsNix.Cluster.Nix.Files;
@@ -52,7 +53,7 @@ internal sealed class Publisher(
         if (request.WaitFor.Length > 0 && result.Status != DryRunStatus)
         {
             var wait = new WaitRequest { Repository = request.Repository, Revision = result.Revision, ForReplicas = request.WaitFor };
-            result = result with { Replicas = Replicas.Revisions(await WaitCondition.WaitAsync(control, wait, cancellationToken)) };
+            result = result with { Replicas = ReplicaViews.Revisions(await WaitCondition.WaitAsync(control, wait, cancellationToken)) };
         }
 
         return result with { DurationMs = (long)control.Clock.GetElapsedTime(start).TotalMilliseconds };

@@ -2,6 +2,7 @@ using System.CommandLine;
 using CvmfsNix.Cluster.Cli.CommandLine;
 using CvmfsNix.Cluster.Cli.Control;
 using CvmfsNix.Cluster.Cli.Output;
+using CvmfsNix.Cluster.Cli.Replicas;
 using CvmfsNix.Cluster.Contracts.Publishing;
 
 namespace CvmfsNix.Cluster.Cli.Transactions;
@@ -51,7 +52,7 @@ internal static class StatusCommand
         s.Epoch,
         [.. s.Members.Select(m => new MemberJson(m.Address, [.. m.Roles], m.Status, m.Reachable))],
         [.. s.Repositories.Select(r => new RepositoryStatusJson(r.Repository, r.Revision, r.RootHash, r.Queued, r.InFlight, r.OpenTransactions, Text(r.Problem), Text(r.Warning)))],
-        [.. s.Replicas.Select(Replicas.ToJson)]);
+        [.. s.Replicas.Select(ReplicaViews.ToJson)]);
 
     private static string? Text(string text) => text.Length == 0 ? null : text;
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using CvmfsNix.Cluster.Cli.CommandLine;
 using CvmfsNix.Cluster.Cli.Control;
 using CvmfsNix.Cluster.Cli.Output;
+using CvmfsNix.Cluster.Cli.Replicas;
 using CvmfsNix.Cluster.Contracts.Publishing;
 
 namespace CvmfsNix.Cluster.Cli.Transactions;
@@ -38,7 +39,7 @@ internal static class WaitCommand
             };
             WaitReply reply = await WaitCondition.WaitAsync(control, request, cancellationToken);
             if (context.Json(parse))
-                context.Terminal.Json(new WaitJson(reply.Repository, reply.Revision, Replicas.Revisions(reply)), JsonShapes.Plain.WaitJson);
+                context.Terminal.Json(new WaitJson(reply.Repository, reply.Revision, ReplicaViews.Revisions(reply)), JsonShapes.Plain.WaitJson);
             else
                 context.Terminal.Line($"{reply.Repository} revision {reply.Revision}, {reply.Replicas.Count} replicas");
             return ExitCode.Done;

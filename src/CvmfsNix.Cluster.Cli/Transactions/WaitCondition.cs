@@ -18,11 +18,12 @@ internal static class WaitCondition
     public static async Task<WaitReply> WaitAsync(ControlPlane control, WaitRequest request, CancellationToken cancellationToken)
     {
         var retry = new RetryPolicy(control.Clock, control.TotalTime, Patience, unreachableAttempts: null);
+        CliException? behind = null;
         while (true)
         {
             TimeSpan slice = retry.Remaining is { } left && left < Slice ? left : Slice;
             if (slice <= TimeSpan.Zero)
-                throw TimedOut(request);
+                throw TimedOut(request, behind);
             request.TimeoutMs = Math.Max(1, (long)slice.TotalMilliseconds);
             ControlServer server = control.Current;
             try
@@ -32,6 +33,8 @@ internal static class WaitCondition
             }
             catch (CliException e) when (e.Code is "TimedOut" or "Timeout")
             {
+                // A node that could answer said who is behind; it knows better than a deadline does.
+                behind = e.Code == "Timeout" ? e : behind;
                 retry.Succeeded();
             }
             catch (CliException e) when (e.Transient)
@@ -44,10 +47,10 @@ internal static class WaitCondition
         }
     }
 
-    private static CliException TimedOut(WaitRequest request) => new(
+    private static CliException TimedOut(WaitRequest request, CliException? behind) => new(
         "TimedOut",
-        $"The revision was not everywhere in time (wanted: {(request.ForReplicas.Length == 0 ? "this node" : request.ForReplicas)}).",
+        behind?.Message ?? $"The revision was not everywhere in time (wanted: {(request.ForReplicas.Length == 0 ? "this node" : request.ForReplicas)}).",
         request.Transaction.Length > 0 ? request.Transaction : $"{request.Repository} revision {request.Revision}",
-        "it goes on spreading; ask again, or see cvmfsnix status for what lags",
+        request.ForReplicas.Length == 0 ? "it goes on spreading; ask again, or see cvmfsnix status" : "it goes on spreading; ask again, or see cvmfsnix replica list for what lags",
         ExitCode.Unknown);
 }

@@ -1,19 +1,21 @@
 using System.Security.Cryptography;
 using System.Text;
+using CvmfsNix.Cluster.Model.Replicas;
 
 namespace CvmfsNix.Cluster.Node.Access;
 
 /// <summary>
 /// The tokens that open the node's writing surfaces. Without tokens everyone may; the options allow that on loopback, or when it was said aloud.
-/// Only digests are kept, and they are compared in constant time.
+/// A token bound to a replica opens nothing but that replica's stream. Only digests are kept, and they are compared in constant time.
 /// </summary>
 public sealed class AccessTokens
 {
     private const int FileSizeMax = 1 << 20;
     private const string Scheme = "Bearer ";
-    private readonly byte[][]? _digests;
+    private const string ReplicaMark = " replica:";
+    private readonly (byte[] Digest, string? Replica)[]? _digests;
 
-    private AccessTokens(byte[][]? digests) => _digests = digests;
+    private AccessTokens((byte[], string?)[]? digests) => _digests = digests;
 
     /// <summary>Nobody is asked for a token.</summary>
     public static AccessTokens Off { get; } = new(null);
@@ -21,11 +23,16 @@ public sealed class AccessTokens
     /// <summary>True when a token is asked for.</summary>
     public bool Required => _digests is not null;
 
-    /// <summary>Takes the given tokens.</summary>
-    public static AccessTokens Of(IEnumerable<string> tokens) =>
-        new([.. tokens.Distinct(StringComparer.Ordinal).Select(t => SHA256.HashData(Encoding.UTF8.GetBytes(t)))]);
+    /// <summary>Takes the given tokens, as lines of a token file.</summary>
+    public static AccessTokens Of(IEnumerable<string> tokens) => new([.. tokens.Distinct(StringComparer.Ordinal).Select(line =>
+    {
+        var (token, replica) = Split(line);
+        return (SHA256.HashData(Encoding.UTF8.GetBytes(token)), replica);
+    })]);
 
-    /// <summary>Reads tokens one a line; blank lines and lines that start with # are skipped.</summary>
+    /// <summary>
+    /// Reads tokens one a line, <c>TOKEN</c> or <c>TOKEN replica:ID</c>; blank lines and lines that start with # are skipped.
+    /// </summary>
     /// <exception cref="InvalidDataException">It holds no token or an odd one.</exception>
     public static IReadOnlyList<string> ReadFile(string file)
     {
@@ -38,25 +45,46 @@ public sealed class AccessTokens
             string line = lines[i].Trim();
             if (line.Length == 0 || line.StartsWith('#'))
                 continue;
-            if (line.Length < 8 || line.Any(c => c is <= ' ' or > '~'))
-                throw new InvalidDataException($"Line {i + 1} of the token file {file} is no token: at least 8 printable ASCII characters without blanks.");
+            var (token, replica) = Split(line);
+            if (token.Length < 8 || token.Any(c => c is <= ' ' or > '~'))
+                throw new InvalidDataException($"Line {i + 1} of the token file {file} is no token: at least 8 printable ASCII characters without blanks, and perhaps a blank and replica:ID behind it.");
+            if (replica is not null && !ReplicaId.IsName(replica))
+                throw new InvalidDataException($"Line {i + 1} of the token file {file} binds a token to \"{replica}\", which is no replica id: 1 to 64 letters, digits, dots, dashes or underscores.");
             tokens.Add(line);
         }
 
         return tokens.Count > 0 ? tokens : throw new InvalidDataException($"The token file {file} holds no token.");
     }
 
-    /// <summary>True when the value of an <c>Authorization</c> header opens the door.</summary>
-    public bool Admits(string? authorization)
+    /// <summary>True when the value of an <c>Authorization</c> header opens the door to everything.</summary>
+    public bool Admits(string? authorization) => Find(authorization) is { Replica: null };
+
+    /// <summary>True when the value opens any door at all.</summary>
+    public bool Knows(string? authorization) => Find(authorization) is not null;
+
+    /// <summary>True when the value opens the stream of a replica.</summary>
+    public bool AdmitsReplica(string? authorization, string replica) => Find(authorization) is { } found && (found.Replica is null || found.Replica == replica);
+
+    private Door? Find(string? authorization)
     {
         if (_digests is null)
-            return true;
+            return new Door(null);
         if (authorization is null || !authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
-            return false;
+            return null;
         byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(authorization[Scheme.Length..].Trim()));
-        bool admitted = false;
-        foreach (byte[] known in _digests)
-            admitted |= CryptographicOperations.FixedTimeEquals(known, digest);
+        Door? admitted = null;
+        foreach (var (known, replica) in _digests)
+        {
+            if (CryptographicOperations.FixedTimeEquals(known, digest))
+                admitted = new Door(replica);
+        }
+
         return admitted;
     }
+
+    private static (string Token, string? Replica) Split(string line) =>
+        line.IndexOf(ReplicaMark, StringComparison.Ordinal) is var at and > 0 ? (line[..at].TrimEnd(), line[(at + ReplicaMark.Length)..]) : (line, null);
+
+    // What a token opens: everything, or the stream of one replica.
+    private sealed record Door(string? Replica);
 }

@@ -20,12 +20,29 @@ public sealed class CallInterceptor(AccessTokens tokens, IHostApplicationLifetim
         IAsyncStreamReader<TRequest> requestStream, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
         AnswerAsync(context, () => continuation(requestStream, context));
 
+    /// <inheritdoc/>
+    public override Task DuplexStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation) =>
+        AnswerAsync(context, async () =>
+        {
+            await continuation(requestStream, responseStream, context);
+            return true;
+        });
+
     private async Task<T> AnswerAsync<T>(ServerCallContext context, Func<Task<T>> call)
     {
-        if (!tokens.Admits(context.RequestHeaders.GetValue("authorization")))
+        // Whose stream a replica's token opens is known with its hello.
+        string? authorization = context.RequestHeaders.GetValue("authorization");
+        if (!tokens.Knows(authorization))
         {
             throw ErrorMapping.ToRpc(new NodeError(
                 NodeCodes.Unauthorized, "This node asks for a token, and the call has none it knows.", "authorization", "Give one of the node's tokens with --token-file."));
+        }
+
+        if (!tokens.Admits(authorization) && MethodOf(context.Method) != ReplicationMethod)
+        {
+            throw ErrorMapping.ToRpc(new NodeError(
+                NodeCodes.Forbidden, "The token is a replica's: it opens that replica's stream and nothing else.", "authorization", "Give a token that is bound to no replica."));
         }
 
         // A node that stops lets what was begun come to its end; a new beginning belongs elsewhere, and so does waiting.
@@ -58,7 +75,11 @@ public sealed class CallInterceptor(AccessTokens tokens, IHostApplicationLifetim
         }
     }
 
-    private static bool IsBeginning(string method) => method[(method.LastIndexOf('/') + 1)..] is "Begin" or "CreateRepository" or "Wait";
+    private const string ReplicationMethod = "Follow";
+
+    private static string MethodOf(string method) => method[(method.LastIndexOf('/') + 1)..];
+
+    private static bool IsBeginning(string method) => MethodOf(method) is "Begin" or "CreateRepository" or "Wait" or ReplicationMethod;
 
     private static NodeError Stopping() => new(
         NodeCodes.NodeStopping, "This node is being stopped.", "", "Ask another node, or this one when it is back; the same transaction id is safe.", TimeSpan.FromMilliseconds(500));

@@ -11,7 +11,13 @@ namespace CvmfsNix.Cluster.Node.Control;
 
 /// <summary>The gRPC service <c>Publishing</c>: from messages to the gateway and the core, and back. Errors are mapped by <see cref="CallInterceptor"/>.</summary>
 public sealed class PublishingService(
-    IPublishingCore core, PublishingGateway gateway, PathStream paths, NodeAddresses addresses, ILogger<PublishingService> log) : Publishing.PublishingBase
+    IPublishingCore core,
+    PublishingGateway gateway,
+    PathStream paths,
+    RevisionWaits waits,
+    ReplicaAdministration replicas,
+    NodeAddresses addresses,
+    ILogger<PublishingService> log) : Publishing.PublishingBase
 {
     private const int StoreDirectoryLengthMax = 200;
 
@@ -83,11 +89,17 @@ public sealed class PublishingService(
             Requests.Repository(request.Repository), Requests.Transaction(request.Transaction), context.CancellationToken));
 
     /// <inheritdoc/>
-    public override Task<WaitReply> Wait(WaitRequest request, ServerCallContext context) => gateway.WaitAsync(request, context.CancellationToken);
+    public override Task<WaitReply> Wait(WaitRequest request, ServerCallContext context) => waits.WaitAsync(request, context.CancellationToken);
 
     /// <inheritdoc/>
     public override async Task<NodeStatus> GetStatus(GetStatusRequest request, ServerCallContext context) =>
         OutcomeMapping.ToStatus(await core.StatusAsync(context.CancellationToken));
+
+    /// <inheritdoc/>
+    public override Task<ListReplicasReply> ListReplicas(ListReplicasRequest request, ServerCallContext context) => replicas.ListAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<ListReplicasReply> ChangeReplica(ChangeReplicaRequest request, ServerCallContext context) => replicas.ChangeAsync(request, context.CancellationToken);
 
     private static string StoreDirectoryOf(string repository, string text)
     {

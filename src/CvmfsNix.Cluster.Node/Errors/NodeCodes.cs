@@ -24,6 +24,15 @@ public static class NodeCodes
     /// <summary>No or a wrong token.</summary>
     public const string Unauthorized = nameof(Unauthorized);
 
+    /// <summary>The token is good, but not for this.</summary>
+    public const string Forbidden = nameof(Forbidden);
+
+    /// <summary>The same replica opened another stream.</summary>
+    public const string ReplicaElsewhere = nameof(ReplicaElsewhere);
+
+    /// <summary>This node does not follow the journal at present; replicas do better elsewhere.</summary>
+    public const string NodeLags = nameof(NodeLags);
+
     /// <summary>This version cannot do it.</summary>
     public const string Unsupported = nameof(Unsupported);
 

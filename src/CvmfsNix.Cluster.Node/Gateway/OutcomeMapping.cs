@@ -118,6 +118,7 @@ public static class OutcomeMapping
             });
         }
 
+        message.Replicas.AddRange(status.Replicas.Select(ReplicaMessages.ToMessage));
         return message;
     }
 

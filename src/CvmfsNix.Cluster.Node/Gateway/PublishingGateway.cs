@@ -11,7 +11,6 @@ using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Trees;
 using Google.Protobuf.Collections;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ConflictPolicy = CvmfsNix.Cluster.Store.Records.ConflictPolicy;
 using StoredContent = CvmfsNix.Cluster.Store.Trees.StoredContent;
@@ -24,7 +23,7 @@ namespace CvmfsNix.Cluster.Node.Gateway;
 /// writer's. A call for a transaction that is decided already gets the first answer, whatever session there was.
 /// </summary>
 public sealed class PublishingGateway(
-    IPublishingCore core, IRepositoryGate gate, GatewaySessions sessions, GatewayLimits limits, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<PublishingGateway> log)
+    IPublishingCore core, IRepositoryGate gate, GatewaySessions sessions, GatewayLimits limits, TimeProvider time, ILogger<PublishingGateway> log)
 {
     /// <summary>Paths of one question.</summary>
     public const int PathsPerQuestionMax = 1_000;
@@ -187,35 +186,6 @@ public sealed class PublishingGateway(
         log.LogInformation("Transaction {Transaction} of {Repository}: aborted by its builder", id, repository);
     }
 
-    /// <summary>Waits until this node serves a revision, or the revision of a transaction.</summary>
-    public async Task<WaitReply> WaitAsync(WaitRequest request, CancellationToken ct)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        string repository = Requests.Repository(request.Repository);
-        if (request.ForReplicas.Length > 0 && request.ForReplicas != "replicas=0")
-            throw new NodeException(new NodeError(NodeCodes.Unsupported, "This version has no replicas to wait for.", request.ForReplicas, "Wait without asking for replicas."));
-        bool byRevision = request.Revision > 0;
-        if (byRevision == request.Transaction.Length > 0)
-            throw Requests.Invalid("wait", "It names a revision or a transaction, one of them.");
-
-        // Who waits holds up a node that is to stop, and can wait at another.
-        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(ct, lifetime.ApplicationStopping);
-        if (request.TimeoutMs > 0)
-            bounded.CancelAfter(TimeSpan.FromMilliseconds(Math.Min(request.TimeoutMs, int.MaxValue)));
-        try
-        {
-            await core.GetRepositoryAsync(repository, bounded.Token);
-            ulong revision = byRevision ? request.Revision : await RevisionOfAsync(repository, Requests.Transaction(request.Transaction), bounded.Token);
-            await core.WaitForAppliedAsync(repository, revision, bounded.Token);
-            return new WaitReply { Repository = repository, Revision = revision };
-        }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested && !lifetime.ApplicationStopping.IsCancellationRequested)
-        {
-            throw new NodeException(new NodeError(
-                NodeCodes.Timeout, $"It did not happen within {request.TimeoutMs} ms.", byRevision ? $"revision {request.Revision}" : request.Transaction, "Wait again; waiting changes nothing."));
-        }
-    }
-
     private async Task<TransactionView> SealAsync(SessionUse use, BundleHeader header, RequestDigest digest, string builder, CancellationToken ct)
     {
         await using SessionUse held = use;
@@ -274,16 +244,6 @@ public sealed class PublishingGateway(
 
         throw new NodeException(new NodeError(
             PublishingCodes.OutcomeUnknown, "The transaction is sealed and not decided yet.", id.ToString(), "Repeat the same command; the same transaction id is safe.", TimeSpan.FromSeconds(1)));
-    }
-
-    private async Task<ulong> RevisionOfAsync(string repository, TransactionId id, CancellationToken ct)
-    {
-        TransactionView view;
-        while (!IsDecided(view = await core.GetTransactionAsync(repository, id, ct)))
-            await Task.Delay(DecisionPoll, time, ct);
-        return view.Status == TransactionStatus.Committed
-            ? view.Revision
-            : throw new NodeException(OutcomeMapping.Refusal(view));
     }
 
     // The commit is a fact already: a node that is slow to serve it delays the answer, it does not change it.

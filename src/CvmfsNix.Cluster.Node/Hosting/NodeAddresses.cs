@@ -19,6 +19,14 @@ public sealed class NodeAddresses(PortOptions ports)
     /// <param name="askedHost">The host (and port) the caller reached this node by; used when bound to every address.</param>
     public string RepositoryUrl(string repository, string? askedHost) => $"{Url(Surface.Data, askedHost)}/cvmfs/{repository}";
 
+    /// <summary>The data port, without a slash at the end.</summary>
+    /// <param name="askedHost">The host (and port) the caller reached this node by; used when bound to every address.</param>
+    public string DataUrl(string? askedHost) => Url(Surface.Data, askedHost);
+
+    /// <summary>The control port.</summary>
+    /// <inheritdoc cref="DataUrl"/>
+    public string ControlUrl(string? askedHost) => Url(Surface.Control, askedHost);
+
     /// <summary>Where object packs of a transaction are posted to.</summary>
     /// <inheritdoc cref="RepositoryUrl"/>
     public string UploadUrl(string repository, string transaction, string? askedHost) => $"{Url(Surface.Data, askedHost)}/upload/{repository}/{transaction}";

@@ -67,7 +67,10 @@ public static class NodeHost
         services.AddSingleton<PublishingGateway>();
         services.AddSingleton<UploadEndpoint>();
         services.AddSingleton<ManagementEndpoint>();
+        services.AddSingleton<RevisionWaits>();
+        services.AddSingleton<ReplicaAdministration>();
         services.AddSingleton<PublishingService>();
+        services.AddSingleton<ReplicationService>();
         services.AddSingleton<CallInterceptor>();
         services.AddGrpc(grpc =>
         {
@@ -116,6 +119,9 @@ public static class NodeHost
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
         limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
         limits.Http2.MaxStreamsPerConnection = StreamsPerConnectionMax;
+        // A replica's stream is silent for long when nothing is published; only pings find out that nobody is there any more.
+        limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(5);
+        limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
         limits.Http2.InitialConnectionWindowSize = 4 << 20;
         limits.Http2.InitialStreamWindowSize = 2 << 20;
 
@@ -160,7 +166,11 @@ public static class NodeHost
         app.MapWhen(context => Of(context) == Surface.Control, branch =>
         {
             branch.UseRouting();
-            branch.UseEndpoints(endpoints => endpoints.MapGrpcService<PublishingService>());
+            branch.UseEndpoints(endpoints =>
+            {
+                endpoints.MapGrpcService<PublishingService>();
+                endpoints.MapGrpcService<ReplicationService>();
+            });
         });
 
         static Surface? Of(HttpContext context) => context.Features.Get<SurfaceFeature>()?.Surface;

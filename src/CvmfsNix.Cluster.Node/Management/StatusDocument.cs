@@ -1,6 +1,9 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Replicas;
+using CvmfsNix.Cluster.Node.Gateway;
 
 namespace CvmfsNix.Cluster.Node.Management;
 
@@ -35,10 +38,25 @@ public static class StatusDocument
                 ["problem"] = r.Problem,
                 ["warning"] = r.Warning,
             })]),
-            ["replicas"] = new JsonArray(),
+            ["replicas"] = new JsonArray([.. status.Replicas.Select(Replica)]),
         };
         return JsonSerializer.SerializeToUtf8Bytes(document);
     }
+
+    private static JsonObject Replica(ReplicaView view) => new()
+    {
+        ["repository"] = view.Replica.Key.Repository.Value,
+        ["replica"] = view.Replica.Key.Replica.Value,
+        ["site"] = view.Replica.Site,
+        ["state"] = ReplicaMessages.NameOf(view.Standing),
+        ["revision"] = view.Replica.Position.Revision,
+        ["lagRevisions"] = view.LagRevisions,
+        ["lagBytes"] = view.LagBytes,
+        ["lagSeconds"] = view.LagTime.TotalSeconds,
+        ["lagEvents"] = view.LagEvents,
+        ["lastSeenAt"] = view.Replica.LastSeenAt.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+        ["problem"] = view.Replica.Position.Problem.Length > 0 ? view.Replica.Position.Problem : null,
+    };
 
     private static JsonArray Texts(IEnumerable<string> texts) => new([.. texts.Select(t => (JsonNode)t)]);
 }

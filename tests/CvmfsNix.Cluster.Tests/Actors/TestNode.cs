@@ -1,5 +1,6 @@
 using Xunit;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Store.Layout;
@@ -23,6 +24,8 @@ internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
     public FakeStores Stores { get; } = new();
 
     public IPublishingCore Core => _host!.Services.GetRequiredService<IPublishingCore>();
+
+    public IReplicationCore Replication => _host!.Services.GetRequiredService<IReplicationCore>();
 
     public string JournalFile => Path.Combine(_folder, "journal.db");
 

@@ -1,13 +1,7 @@
-using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Trust;
-using CvmfsNix.Cluster.Model.Ids;
-using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Keys;
 using CvmfsNix.Cluster.Store.Objects;
-using CvmfsNix.Cluster.Store.Records;
-using CvmfsNix.Cluster.Store.Repositories;
-using CvmfsNix.Cluster.Store.Staging;
 using CvmfsNix.Cluster.TestKit.Store;
 using Xunit;
 
@@ -88,26 +82,7 @@ public sealed class UpkeepTests
         await PublishAsync(node, SyntheticPath.Package("b"));
     }
 
-    private async Task<string> PublishAsync(TestNode node, SyntheticPath path)
-    {
-        RepositoryStore store = node.Core.Store(TestNode.Fqrn);
-        TransactionId id = TransactionId.Create(_clock.GetUtcNow());
-        await using (ObjectBatch uploads = store.Objects.BeginBatch())
-        {
-            foreach ((ObjectName name, byte[] stored) in path.Objects)
-                await uploads.AddAsync(name.Kind, stored, Ct);
-            await uploads.CompleteAsync(Ct);
-        }
-
-        await using var staging = new TransactionStaging(store, id.Value);
-        await staging.AddPathAsync(path.Upload, Ct);
-        SealedBundle bundle = await staging.SealAsync(new BundleHeader(TestNode.Fqrn, id.Value, ConflictPolicy.Keep, null, null), Ct);
-        TransactionView view = await node.Core.SealAsync(
-            new SealTransaction(TestNode.Fqrn, id, TestNode.Digest(path.Path.Value), bundle.Digest, bundle.Size, bundle.Paths, "b"), Ct);
-        Assert.Equal(TransactionStatus.Committed, view.Status);
-        await node.Core.WaitForAppliedAsync(TestNode.Fqrn, view.Revision, Ct);
-        return bundle.Digest;
-    }
+    private Task<string> PublishAsync(TestNode node, SyntheticPath path) => DirectPublish.RunAsync(node.Core, TestNode.Fqrn, path, _clock.GetUtcNow(), Ct);
 
     private static async Task UntilAsync(Func<bool> condition)
     {

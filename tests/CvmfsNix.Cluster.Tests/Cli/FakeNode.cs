@@ -34,6 +34,18 @@ internal sealed class FakeNode : PublishingService.PublishingBase, IAsyncDisposa
 
     public Func<NodeStatus> OnStatus { get; set; } = () => new NodeStatus { Node = "akka.tcp://cvmfsnix@127.0.0.1:1", Leader = "akka.tcp://cvmfsnix@127.0.0.1:1" };
 
+    public Func<ListReplicasRequest, ListReplicasReply> OnListReplicas { get; set; } = _ => new ListReplicasReply();
+
+    public Func<ChangeReplicaRequest, ListReplicasReply> OnChangeReplica { get; set; } = _ => throw Error("UnknownReplica", StatusCode.NotFound);
+
+    public Func<WaitRequest, WaitReply> OnWait { get; set; } = r => new WaitReply { Repository = r.Repository, Revision = r.Revision };
+
+    public Func<ListTagsRequest, ListTagsReply> OnListTags { get; set; } = _ => new ListTagsReply();
+
+    public Func<SetTagRequest, TagReply> OnSetTag { get; set; } = _ => throw Error("UnknownRevision", StatusCode.NotFound);
+
+    public Func<RemoveTagRequest, TagReply> OnRemoveTag { get; set; } = _ => throw Error("UnknownTag", StatusCode.NotFound);
+
     public string Url { get; private set; } = "";
 
     public static async Task<FakeNode> StartAsync()
@@ -73,6 +85,18 @@ internal sealed class FakeNode : PublishingService.PublishingBase, IAsyncDisposa
     public override Task<TransactionOutcome> GetTransaction(GetTransactionRequest request, ServerCallContext context) => Called(context, () => Task.FromResult(OnGetTransaction()));
 
     public override Task<NodeStatus> GetStatus(GetStatusRequest request, ServerCallContext context) => Called(context, () => Task.FromResult(OnStatus()));
+
+    public override Task<ListReplicasReply> ListReplicas(ListReplicasRequest request, ServerCallContext context) => Called(context, () => Task.FromResult(OnListReplicas(request)));
+
+    public override Task<ListReplicasReply> ChangeReplica(ChangeReplicaRequest request, ServerCallContext context) => Called(context, () => Task.FromResult(OnChangeReplica(request)));
+
+    public override Task<WaitReply> Wait(WaitRequest request, ServerCallContext context) => Called(context, () => Task.FromResult(OnWait(request)));
+
+    public override Task<ListTagsReply> ListTags(ListTagsRequest request, ServerCallContext context) => Called(context, () => Task.FromResult(OnListTags(request)));
+
+    public override Task<TagReply> SetTag(SetTagRequest request, ServerCallContext context) => Called(context, () => Task.FromResult(OnSetTag(request)));
+
+    public override Task<TagReply> RemoveTag(RemoveTagRequest request, ServerCallContext context) => Called(context, () => Task.FromResult(OnRemoveTag(request)));
 
     public async ValueTask DisposeAsync()
     {

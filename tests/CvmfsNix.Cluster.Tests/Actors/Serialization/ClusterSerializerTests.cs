@@ -7,11 +7,13 @@ using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Model.Copies;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Leadership;
+using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using Xunit;
 using static CvmfsNix.Cluster.Model.Copies.StoreProtocol;
+using static CvmfsNix.Cluster.Model.Replicas.ReplicaProtocol;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
@@ -37,6 +39,12 @@ public sealed class ClusterSerializerTests
     private static readonly RepositoryDefinition Definition = new(Repository, StoreDirectory.Default, HashAlgorithmId.Shake128, 240, 8, Fake.Hash("x"));
     private static readonly WriterStatus Writer = new(Repository, 9, 7, "aa", At, 5, At, 1, 2, "problem");
 
+    private static readonly ReplicaKey Key = new(Repository, ReplicaId.Parse("mirror-1"));
+    private static readonly Guid Session = Guid.Parse("00112233-4455-6677-8899-aabbccddeeff");
+    private static readonly ReplicaPosition Position = new(9, 7, "aa", 1, 2, true, "problem");
+    private static readonly ScrubState Scrubbed = new(false, 1, 2, 3, 4, At, At, "p");
+    private static readonly ReplicaSummary Summary = new(Key, true, "geneva", "http://m:1", true, true, At, At, Position, Scrubbed with { FinishedAt = null });
+
     private static readonly object[] Messages =
     [
         new TransactionSealed(Sealed, At), new TransactionDecided(Outcome, At), new TransactionsForgotten(At), new TransactionConcluded(Sealed, Outcome, At), new Conclude(Repository, Sealed, Outcome),
@@ -49,6 +57,13 @@ public sealed class ClusterSerializerTests
         new TooOld(Id, At), new FromTheFuture(Id, At), new Overloaded(Id, TimeSpan.FromSeconds(2)),
         new CreateRepository(new RepositoryDefinitionRequest(Repository, "/nix/store", "sha1")), new CreatedRepository(Writer), new Failed("c", "m", "w", "h"), new GetLeaderStatus(),
         new LeaderStatus(3, "node", [Writer, Writer]), new HeadMoved(Repository, 4, 5), new RegistryChanged(6),
+        new ReplicaRegistered("geneva", At), new ReplicaPaused(At), new ReplicaResumed(At), new ReplicaRemoved(At), new ReplicaSeen(Position, At),
+        new ReplicaListed(Key.Replica, At), new ReplicaUnlisted(Key.Replica, At),
+        new Connect(Key, Session, "geneva", "http://m:1", Position), new Report(Key, Session, "u", Position), new ReportScrub(Key, Session, Scrubbed),
+        new Disconnect(Key, Session), new GetReplica(Key), new Pause(Key), new Resume(Key), new Remove(Key), new Scrub(Key, 5), new SiblingsAre(Key, ["a", "b"]),
+        new ReplicaIs(Summary, true), new Listed(Key), new ListReplicas(Repository, "a"), new ReplicaList(Repository, [Summary, Summary with { Scrub = null }], true),
+        new AwaitReplicas(Repository, 7, ReplicaCondition.All, TimeSpan.FromSeconds(3)), new ReplicaWaitIs(new ReplicaWait(true, [Summary], [Summary with { Paused = true }])),
+        new Connected(Key, Session, true), new PausedIs(Key, true), new ScrubWanted(Key, 6), new Forgotten(Key), new NotRegistered(Key), new SessionSuperseded(Key, Session),
         new AskStore(), new StoreIs(new StoreMember("id", "address", "url", "site"), -7),
     ];
 
@@ -58,6 +73,8 @@ public sealed class ClusterSerializerTests
         RepositoryState.Empty.Apply(new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At)).Apply(new LeaderStarted(3, "n", At))
             .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 8 } }, [Outcome, InBlob], [], At)).Apply(new TransactionsDecided([], [Other], At)),
         RegistryState.Empty.Apply(new LeadershipTaken(4, "n", At)).Apply(new RepositoryRegistered(Definition, At)),
+        ReplicaState.Empty.Apply(new ReplicaRegistered("geneva", At)).Apply(new ReplicaPaused(At)).Apply(new ReplicaSeen(Position, At)),
+        DirectoryState.Empty.Apply(new ReplicaListed(Key.Replica, At)).Apply(new ReplicaListed(ReplicaId.Parse("a"), At)),
     ];
 
     private readonly ClusterSerializer _serializer = new((ExtendedActorSystem)null!);
@@ -67,6 +84,13 @@ public sealed class ClusterSerializerTests
     {
         foreach (var message in Messages)
             Assert.Equal(message, _serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message)));
+    }
+
+    [Fact]
+    public void A_sign_of_life_without_a_position_survives_the_wire()
+    {
+        var alive = new Report(Key, Session, "", null);
+        Assert.Equal(alive, _serializer.FromBinary(_serializer.ToBinary(alive), _serializer.Manifest(alive)));
     }
 
     [Fact]

@@ -1,11 +1,13 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Errors;
 using CvmfsNix.Cluster.Node.Options;
@@ -203,7 +205,7 @@ public sealed class PublishingServiceTests
         await RefusedAsync("UnknownTransaction", StatusCode.NotFound, () => client.GetTransactionAsync(new GetTransactionRequest { Repository = Repository, Transaction = _id }));
         await RefusedAsync("TransactionNotOpen", StatusCode.FailedPrecondition, () => client.FindPathsAsync(Find(last: true, (PathA, 7))));
         await RefusedAsync("TransactionNotOpen", StatusCode.FailedPrecondition, () => client.SealAsync(Seal()));
-        await RefusedAsync("Unsupported", StatusCode.Unimplemented, () => client.WaitAsync(new WaitRequest { Repository = Repository, Revision = 1, ForReplicas = "all" }));
+        await RefusedAsync("InvalidRequest", StatusCode.InvalidArgument, () => client.WaitAsync(new WaitRequest { Repository = Repository, Revision = 1, ForReplicas = "some" }));
         await RefusedAsync("InvalidRequest", StatusCode.InvalidArgument, () => client.WaitAsync(new WaitRequest { Repository = Repository }));
         await RefusedAsync("Timeout", StatusCode.DeadlineExceeded, () => client.WaitAsync(new WaitRequest { Repository = Repository, Revision = 99, TimeoutMs = 1 }));
         await RefusedAsync("InvalidRequest", StatusCode.InvalidArgument, () => client.BeginAsync(Begin(last: true, [.. Enumerable.Repeat((PathA, 7), 1001)])));
@@ -276,6 +278,45 @@ public sealed class PublishingServiceTests
         Assert.Equal((HttpStatusCode.OK, null), await UploadAsync(node, begun.UploadUrl, "x"));
         node.Http.DefaultRequestHeaders.Authorization = null;
         Assert.Equal("C0", await node.Http.GetStringAsync($"/cvmfs/{Repository}/.cvmfspublished", Ct));
+    }
+
+    [Fact]
+    public async Task A_wait_for_replicas_answers_who_serves_it_or_names_who_does_not()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        node.Core.Revision = 7;
+        var wait = new WaitRequest { Repository = Repository, Revision = 7, ForReplicas = "all", TimeoutMs = 60_000 };
+        Assert.Empty((await node.Publishing.WaitAsync(wait, cancellationToken: Ct)).Replicas);
+
+        node.Replication.Replicas.AddRange([FakeReplication.Summary("b", 7), FakeReplication.Summary("a", 6, problem: "the disk is full"), FakeReplication.Summary("c", 1, paused: true)]);
+        RpcException late = await Assert.ThrowsAsync<RpcException>(async () => await node.Publishing.WaitAsync(wait, cancellationToken: Ct));
+        Assert.Equal(StatusCode.DeadlineExceeded, late.StatusCode);
+        Assert.Contains("a (site geneva) serves revision 6: the disk is full", late.Status.Detail, StringComparison.Ordinal);
+        Assert.DoesNotContain("c (site", late.Status.Detail, StringComparison.Ordinal);
+
+        wait.ForReplicas = "replicas=1";
+        WaitReply reply = await node.Publishing.WaitAsync(wait, cancellationToken: Ct);
+        Assert.Equal(("b", "geneva", 7UL), (reply.Replicas.Single().Replica, reply.Replicas.Single().Site, reply.Replicas.Single().Revision));
+    }
+
+    [Fact]
+    public async Task Replicas_are_listed_and_changed_and_one_that_is_not_there_is_refused()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        node.Replication.Replicas.AddRange([FakeReplication.Summary("a", 6), FakeReplication.Summary("b", 7)]);
+        Assert.Equal(["a", "b"], (await node.Publishing.ListReplicasAsync(new ListReplicasRequest(), cancellationToken: Ct)).Replicas.Select(r => r.Replica));
+        var one = Assert.Single((await node.Publishing.ListReplicasAsync(new ListReplicasRequest { Replica = "b" }, cancellationToken: Ct)).Replicas);
+        Assert.Equal(("following", 7UL, 3UL), (one.State, one.Revision, one.LagRevisions));
+
+        var pause = new ChangeReplicaRequest { Replica = "a", Action = ReplicaAction.ReplicaPause };
+        Assert.Equal("paused", Assert.Single((await node.Publishing.ChangeReplicaAsync(pause, cancellationToken: Ct)).Replicas).State);
+        await node.Publishing.ChangeReplicaAsync(new ChangeReplicaRequest { Replica = "b", Action = ReplicaAction.ReplicaScrub, BytesPerSecond = 9 }, cancellationToken: Ct);
+        Assert.Equal(
+            [(ReplicaId.Parse("a"), (ReplicaChange)new ReplicaChange.Pause()), (ReplicaId.Parse("b"), new ReplicaChange.Scrub(9))], node.Replication.Changes);
+
+        await RefusedAsync("UnknownReplica", StatusCode.NotFound, () => node.Publishing.ListReplicasAsync(new ListReplicasRequest { Replica = "x" }));
+        await RefusedAsync("InvalidRequest", StatusCode.InvalidArgument, () => node.Publishing.ChangeReplicaAsync(new ChangeReplicaRequest { Replica = "a" }));
+        await RefusedAsync("InvalidRequest", StatusCode.InvalidArgument, () => node.Publishing.ListReplicasAsync(new ListReplicasRequest { Replica = "a/b" }));
     }
 
     private async Task<AddPathsReply> AddAsync(TestNode node, params string[] paths)

@@ -1,5 +1,6 @@
 using System.Collections;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Gateway;
@@ -24,7 +25,8 @@ internal sealed class TestNode : IAsyncDisposable
         string[] arguments = ["--data", _folder.Path, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--management", "127.0.0.1:0", "--remoting", "127.0.0.1:0", "--log-level", "error"];
         NodeOptions options = NodeOptionsBinder.Bind(arguments, new Hashtable(), out _)! with { Limits = limits };
         _data = DataFolder.Open(_folder.Path);
-        _app = NodeHost.Build(options, _data, tokens, Output, services => services.AddSingleton<IPublishingCore>(Core).AddSingleton<IRepositoryGate>(Gate));
+        _app = NodeHost.Build(options, _data, tokens, Output, services => services
+            .AddSingleton<IPublishingCore>(Core).AddSingleton<IReplicationCore>(Replication).AddSingleton<IRepositoryGate>(Gate));
         _app.StartAsync().GetAwaiter().GetResult();
         var addresses = _app.Services.GetRequiredService<NodeAddresses>();
         Http = new HttpClient { BaseAddress = new Uri(addresses.Url(Surface.Data)) };
@@ -34,6 +36,8 @@ internal sealed class TestNode : IAsyncDisposable
     }
 
     public FakeCore Core { get; } = new();
+
+    public FakeReplication Replication { get; } = new();
 
     public FakeGate Gate { get; } = new();
 

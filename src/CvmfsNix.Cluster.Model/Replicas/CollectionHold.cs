@@ -1,0 +1,21 @@
+namespace CvmfsNix.Cluster.Model.Replicas;
+
+/// <summary>What replicas keep from being collected. Pure.</summary>
+public static class CollectionHold
+{
+    /// <summary>
+    /// A registered replica that was not seen for this long holds nothing back any more: what it serves may lose its catalogs here, and when it
+    /// comes back it goes to the newest revision.
+    /// </summary>
+    public static readonly TimeSpan SeenWithin = TimeSpan.FromDays(1);
+
+    /// <summary>The oldest revision that a replica still serves, or works at before it serves its first; null when none holds anything back.</summary>
+    public static ulong? OldestServed(IEnumerable<ReplicaSummary> replicas, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(replicas);
+        return replicas
+            .Where(r => r.Registered && now - r.LastSeenAt < SeenWithin)
+            .Select(r => (ulong?)r.Position.Revision)
+            .Min();
+    }
+}

@@ -1,0 +1,127 @@
+using CvmfsNix.Cluster.Actors.Keeping;
+using CvmfsNix.Cluster.Actors.Replicas;
+using CvmfsNix.Cluster.Contracts.Replication;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Cvmfs.Tags;
+using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Replicas;
+using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Node.Gateway;
+using Google.Protobuf;
+
+namespace CvmfsNix.Cluster.Node.Control;
+
+/// <summary>Between the model's records and the messages of a mirror's stream.</summary>
+internal static class ReplicationMapping
+{
+    public static RepositoryOffer Offer(FollowedRepository r) => new()
+    {
+        Repository = r.Definition.Repository.Value,
+        StoreDirectory = r.Definition.StoreDirectory.Value,
+        HashAlgorithm = OutcomeMapping.NameOf(r.Definition.HashAlgorithm),
+        TtlSeconds = r.Definition.TtlSeconds,
+        NestedMinEntries = r.Definition.NestedMinEntries,
+        Certificate = r.Definition.Certificate.ToString(),
+        PublicKey = r.PublicKeyPem,
+        HeadSequence = r.Sequence,
+        HeadRevision = r.Revision,
+    };
+
+    /// <summary>An event without its delta list. One that changes nothing a mirror serves has no kind.</summary>
+    public static ReplicatedEvent Event(RepositoryId repository, SequencedEvent e)
+    {
+        var message = new ReplicatedEvent { Repository = repository.Value, Sequence = e.Sequence, AtMs = e.Event.At.ToUnixTimeMilliseconds() };
+        switch (e.Event)
+        {
+            case RepositoryCreated created:
+                message.Revision = Revision(created.Initial);
+                message.Revision.Created = true;
+                message.Revision.Whitelist = Bytes(created.Whitelist);
+                break;
+            case RevisionCommitted committed:
+                message.Revision = Revision(committed.Revision);
+                break;
+            case WhitelistRenewed renewed:
+                message.Whitelist = new WhitelistEvent { Whitelist = Bytes(renewed.Whitelist), ExpiresAtMs = renewed.ExpiresAt.ToUnixTimeMilliseconds() };
+                break;
+            case Collected collected:
+                message.Collected = new CollectedEvent();
+                message.Collected.Objects.AddRange(Names(collected.Objects));
+                break;
+        }
+
+        return message;
+    }
+
+    public static ReplicaPosition Position(RepositoryPosition p) => new(
+        Math.Max(0, p.Sequence),
+        p.Revision,
+        Shortened(p.RootHash),
+        Math.Max(0, p.MissingBytes),
+        Math.Max(0, p.MissingObjects),
+        p.CatchingUp,
+        Shortened(p.Problem));
+
+    public static ScrubState Scrub(ScrubReport s) => new(
+        s.Running,
+        Math.Max(0, s.ObjectsChecked),
+        Math.Max(0, s.BytesChecked),
+        Math.Max(0, s.Damaged),
+        Math.Max(0, s.Repaired),
+        Time(s.StartedAtMs),
+        s.FinishedAtMs > 0 ? Time(s.FinishedAtMs) : null,
+        Shortened(s.Problem));
+
+    private static RevisionEvent Revision(Revision r)
+    {
+        var message = new RevisionEvent
+        {
+            Head = Head(r.Head),
+            SignedManifest = Bytes(r.SignedManifest),
+            PathInfoDigest = r.PathInfoDigest,
+            DeltaDigest = r.DeltaDigest,
+        };
+        message.Superseded.AddRange(Names(r.Superseded));
+        message.Profiles.AddRange(r.Profiles.Select(p => new ReplicatedProfile { Name = p.Name, Generation = p.Generation, Target = p.Target.Value }));
+        return message;
+    }
+
+    private static ReplicatedHead Head(RevisionHead h)
+    {
+        var message = new ReplicatedHead
+        {
+            Revision = h.Revision,
+            RootHash = h.RootHash.ToString(),
+            RootSize = h.RootSize,
+            StoreCatalog = h.StoreCatalog.ToString(),
+            StoreCatalogSize = h.StoreCatalogSize,
+            History = h.History.ToString(),
+            PublishedAtMs = h.PublishedAt.ToUnixTimeMilliseconds(),
+            Previous = h.Previous is { } previous ? Tag(previous) : null,
+            Paths = h.Paths,
+        };
+        message.NamedTags.AddRange(h.NamedTags.Select(Tag));
+        return message;
+    }
+
+    private static ReplicatedTag Tag(RepositoryTag t) => new()
+    {
+        Name = t.Name,
+        RootHash = t.RootHash.ToString(),
+        Revision = t.Revision,
+        AtMs = t.At.ToUnixTimeMilliseconds(),
+        RootSize = t.RootSize,
+        Description = t.Description,
+        Branch = t.Branch,
+        Channel = t.Channel,
+    };
+
+    private static IEnumerable<string> Names(IEnumerable<ObjectName> objects) => objects.Select(o => o.ToString());
+
+    private static ByteString Bytes(ReadOnlyMemory<byte> bytes) => ByteString.CopyFrom(bytes.Span);
+
+    private static string Shortened(string text) => text.Length <= ReplicaPosition.ProblemLengthMax ? text : text[..ReplicaPosition.ProblemLengthMax];
+
+    private static DateTimeOffset Time(long milliseconds) =>
+        DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(milliseconds, 0, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()));
+}

@@ -1,0 +1,74 @@
+using System.Collections;
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Replicas;
+using CvmfsNix.Cluster.Contracts.Publishing;
+using CvmfsNix.Cluster.Contracts.Replication;
+using CvmfsNix.Cluster.Node.Access;
+using CvmfsNix.Cluster.Node.Hosting;
+using CvmfsNix.Cluster.Node.Options;
+using CvmfsNix.Cluster.TestKit.Store;
+using CvmfsNix.Cluster.Tests.Actors;
+using CvmfsNix.Cluster.Tests.Node.Hosting;
+using Grpc.Net.Client;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
+using Surface = CvmfsNix.Cluster.Node.Hosting.Surface;
+using Xunit;
+
+namespace CvmfsNix.Cluster.Tests.Node.Control;
+
+/// <summary>A whole node with its real core on free loopback ports in this process, with one repository.</summary>
+internal sealed class WholeNode : IAsyncDisposable
+{
+    public const string Repository = "test.example.org";
+
+    private readonly TestFolder _folder = new();
+    private readonly DataFolder _data;
+    private readonly WebApplication _app;
+    private GrpcChannel? _channel;
+
+    private WholeNode(AccessTokens tokens)
+    {
+        string[] arguments = ["--data", _folder.Path, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--management", "127.0.0.1:0", "--remoting", "127.0.0.1:0", "--log-level", "error"];
+        NodeOptions options = NodeOptionsBinder.Bind(arguments, new Hashtable(), out _)!;
+        _data = DataFolder.Open(_folder.Path);
+        _app = NodeHost.Build(options, _data, tokens, TextWriter.Null, services => services.AddEmbeddedCore(options));
+    }
+
+    public IPublishingCore Core => _app.Services.GetRequiredService<IPublishingCore>();
+
+    public IReplicationCore Replicas => _app.Services.GetRequiredService<IReplicationCore>();
+
+    public Publishing.PublishingClient Publishing { get; private set; } = null!;
+
+    public Replication.ReplicationClient Replication { get; private set; } = null!;
+
+    public string Data => _folder.Path;
+
+    public static async Task<WholeNode> StartAsync(AccessTokens? tokens = null)
+    {
+        var node = new WholeNode(tokens ?? AccessTokens.Off);
+        await node._app.StartAsync(TestContext.Current.CancellationToken);
+        await node.Core.ReadyAsync(TestContext.Current.CancellationToken);
+        await node.Core.CreateRepositoryAsync(new CreateRepository(Repository), TestContext.Current.CancellationToken);
+        node._channel = GrpcChannel.ForAddress(node._app.Services.GetRequiredService<NodeAddresses>().Url(Surface.Control));
+        node.Publishing = new Publishing.PublishingClient(node._channel);
+        node.Replication = new Replication.ReplicationClient(node._channel);
+        return node;
+    }
+
+    public Task PublishAsync(string name) => DirectPublish.RunAsync(Core, Repository, SyntheticPath.Package(name), DateTimeOffset.UtcNow, TestContext.Current.CancellationToken);
+
+    public Task StopAsync() => _app.StopAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        _channel?.Dispose();
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+        _data.Dispose();
+        SqliteConnection.ClearAllPools();
+        _folder.Dispose();
+    }
+}
