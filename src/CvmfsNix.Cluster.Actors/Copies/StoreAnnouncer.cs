@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Cluster;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Model.Copies;
+using Microsoft.Extensions.Logging;
 using static CvmfsNix.Cluster.Model.Copies.StoreProtocol;
 
 namespace CvmfsNix.Cluster.Actors.Copies;
@@ -30,10 +31,16 @@ internal sealed class StoreAnnouncer : ReceiveActor, IWithTimers
     /// <param name="set">Kept up to date.</param>
     /// <param name="url">Data port of this node; null until it is bound.</param>
     /// <param name="site">Datacenter of this node.</param>
-    public StoreAnnouncer(StoreSet set, Func<string?> url, string site)
+    /// <param name="log">Told of members that are gone.</param>
+    public StoreAnnouncer(StoreSet set, Func<string?> url, string site, ILogger log)
     {
         (_set, _url, _site) = (set, url, site);
-        Receive<ClusterEvent.IMemberEvent>(e => Note(e.Member));
+        Receive<ClusterEvent.IMemberEvent>(e =>
+        {
+            Note(e.Member);
+            if (e is ClusterEvent.MemberRemoved)
+                log.LogInformation("{Address} is no member any more", e.Member.Address);
+        });
         Receive<ClusterEvent.UnreachableMember>(e =>
         {
             _unreachable.Add(e.Member.UniqueAddress);

@@ -18,6 +18,7 @@ using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Layout;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Actors.Hosting;
 
@@ -102,6 +103,7 @@ public static class CoreHosting
         var journal = provider.GetRequiredService<IJournalReader>();
         var clock = provider.GetRequiredService<TimeProvider>();
         var local = provider.GetRequiredService<LocalRepositories>();
+        var leadership = provider.GetRequiredService<ILogger<Stratum0Leader>>();
         builder
             .ConfigureLoggers(loggers =>
             {
@@ -121,13 +123,14 @@ public static class CoreHosting
             .WithReplicas(clock)
             .WithSingleton<Stratum0Leader>(
                 Stratum0Leader.Name,
-                (system, registry, _) => LeaderTenure.Props(WriterTemplate(options, system, registry, local, journal, clock)),
+                (system, registry, _) => LeaderTenure.Props(WriterTemplate(options, system, registry, local, journal, clock) with { Log = leadership }),
                 new ClusterSingletonOptions { Role = CoreRole, LogSingletonIdentificationFailure = false, BufferSize = 1_000 })
             .WithActors((system, registry, _) =>
             {
                 var stores = provider.GetRequiredService<StoreSet>();
+                ILogger log = provider.GetRequiredService<ILogger<StoreAnnouncer>>();
                 Func<string?> url = provider.GetService<IStoreSurface>() is { } surface ? () => surface.Url : () => "";
-                system.ActorOf(Props.Create(() => new StoreAnnouncer(stores, url, options.Site)), StoreAnnouncer.Name);
+                system.ActorOf(Props.Create(() => new StoreAnnouncer(stores, url, options.Site, log)), StoreAnnouncer.Name);
                 registry.Register<StoreKeepers>(system.ActorOf(Props.Create(() => new StoreKeepers(local, journal)), "store-keepers"));
             });
     }

@@ -10,6 +10,7 @@ using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Leadership;
 using CvmfsNix.Cluster.Model.Repositories;
 using CreateRepository = CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol.CreateRepository;
+using Microsoft.Extensions.Logging;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
@@ -125,6 +126,7 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
 
     private void Lead()
     {
+        _template.Log.LogInformation("This node leads, epoch {Epoch}, {Repositories} repositories", _state.Epoch, _state.Repositories.Count);
         foreach (var definition in _state.Repositories.Values)
             StartWriter(definition);
     }

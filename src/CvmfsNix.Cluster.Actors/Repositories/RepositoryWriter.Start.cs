@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
+using Microsoft.Extensions.Logging;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
 namespace CvmfsNix.Cluster.Actors.Repositories;
@@ -145,6 +146,7 @@ internal sealed partial class RepositoryWriter
         for (int bucket = 0; bucket < LedgerBucket.Count; bucket++)
             _settings.Ledgers.Tell(new OfferSealed(_definition.Repository, bucket));
         _settings.Leader.Tell(new Ready(Status()));
+        _settings.Log.LogInformation("{Repository} takes transactions from here, at revision {Revision}", _definition.Repository, _state.Head?.Revision);
         Announce();
         TryPrepare();
     }

@@ -1,6 +1,8 @@
 using Akka.Actor;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Keeping;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace CvmfsNix.Cluster.Actors.Repositories;
 
@@ -32,4 +34,7 @@ internal sealed record WriterSettings
     public required TimeSpan CatalogsKeep { get; init; }
 
     public required int SnapshotEvery { get; init; }
+
+    /// <summary>Gets what an operator wants to know of a change of leaders.</summary>
+    public ILogger Log { get; init; } = NullLogger.Instance;
 }

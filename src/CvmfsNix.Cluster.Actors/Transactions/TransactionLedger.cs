@@ -56,7 +56,12 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
         Recover<RecoveryCompleted>(_ => Offer(_state.Undecided));
 
         Command<ITransactionMessage>(Take);
-        Command<OfferSealed>(_ => Offer(_state.Undecided));
+        Command<OfferSealed>(_ =>
+        {
+            // The writer asks: whatever it, or the one before it, was too busy with is over.
+            _busyUntil = DateTimeOffset.MinValue;
+            Offer(_state.Undecided);
+        });
         Command<WriterBusy>(busy => _busyUntil = Now + busy.RetryAfter);
         Command<OfferAgain>(_ => Offer(_state.Undecided));
         Command<Housekeeping>(_ => KeepHouse());
