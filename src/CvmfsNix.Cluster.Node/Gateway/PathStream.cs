@@ -8,12 +8,16 @@ namespace CvmfsNix.Cluster.Node.Gateway;
 
 /// <summary>
 /// Takes streams of paths. Paths are verified in parallel, over all streams at most <see cref="GatewayLimits.VerificationsMax"/> at a time; a
-/// stream is read on only while few of its paths wait, so that a builder that sends faster than we verify is slowed, not buffered.
+/// stream is read on only while few of its paths wait, so that a builder that sends faster than we verify is slowed, not buffered. Paths that
+/// take seconds never have all the places: a small publish does not wait for somebody's large one.
 /// </summary>
 public sealed class PathStream(GatewaySessions sessions, IRepositoryGate gate, GatewayLimits limits) : IDisposable
 {
     private readonly int _verifyingMax = limits.VerificationsMax;
+    private const long LargeNarBytes = 16L << 20;
+
     private readonly SemaphoreSlim _verifying = new(limits.VerificationsMax);
+    private readonly SemaphoreSlim _verifyingLarge = new(Math.Max(1, limits.VerificationsMax - 1));
 
     /// <summary>Reads a stream to its end.</summary>
     /// <returns>The paths verified; all of them.</returns>
@@ -32,7 +36,11 @@ public sealed class PathStream(GatewaySessions sessions, IRepositoryGate gate, G
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _verifying.Dispose();
+    public void Dispose()
+    {
+        _verifying.Dispose();
+        _verifyingLarge.Dispose();
+    }
 
     // One stream: its reader and the verifications under way. The first failure stops the reader and is what the stream answers.
     private sealed class Verifications(PathStream owner, IStaging staging, CancellationToken ct)
@@ -94,20 +102,28 @@ public sealed class PathStream(GatewaySessions sessions, IRepositoryGate gate, G
         {
             try
             {
-                await owner._verifying.WaitAsync(_stop.Token);
-                try
-                {
-                    await staging.AddPathAsync(upload, _stop.Token);
-                    Interlocked.Increment(ref _paths);
-                }
-                finally
-                {
-                    owner._verifying.Release();
-                }
+                if (upload.Info.NarSize >= LargeNarBytes)
+                    await InTurnAsync(owner._verifyingLarge, () => InTurnAsync(owner._verifying, () => staging.AddPathAsync(upload, _stop.Token)));
+                else
+                    await InTurnAsync(owner._verifying, () => staging.AddPathAsync(upload, _stop.Token));
+                Interlocked.Increment(ref _paths);
             }
             catch (Exception e)
             {
                 Fail(e);
+            }
+        }
+
+        private async Task InTurnAsync(SemaphoreSlim places, Func<Task> work)
+        {
+            await places.WaitAsync(_stop.Token);
+            try
+            {
+                await work();
+            }
+            finally
+            {
+                places.Release();
             }
         }
 
