@@ -18,6 +18,10 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
     private const int PushesAtOnce = 3;
     private const int BundleAttempts = 3;
 
+    /// <summary>What is not larger is handed over without the question what of it is there already: its answer would cost more than it saves.</summary>
+    private const int UnaskedItems = 64;
+    private const long UnaskedBytes = 256 << 10;
+
     /// <summary>A peer that failed is not asked again before this.</summary>
     private static readonly TimeSpan RestAfterFailure = TimeSpan.FromMilliseconds(300);
 
@@ -36,6 +40,16 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
 
     /// <summary>Whether these stores' confirmations are enough now.</summary>
     public bool AreEnough(IReadOnlyCollection<string> confirmed) => rules.AreEnough(confirmed, set.Stores);
+
+    /// <summary>Whether there are stores enough at this moment for anything to be confirmed.</summary>
+    public bool CanBeMade
+    {
+        get
+        {
+            var stores = set.Stores;
+            return rules.AreEnough([.. stores.Select(s => s.Id)], stores);
+        }
+    }
 
     /// <summary>Completes when there are stores enough for anything to be confirmed.</summary>
     /// <exception cref="TooFewCopiesException">There were not within <paramref name="patience"/>.</exception>
@@ -65,7 +79,7 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
     /// <param name="seed">As a transaction id: the same seed prefers the same stores.</param>
     /// <param name="patience">How long to wait for stores.</param>
     /// <param name="ct">Gives up.</param>
-    /// <param name="fresh">No other store can have them yet, so none is asked.</param>
+    /// <param name="fresh">No store is asked what of it it has: most likely nothing, or it is little.</param>
     /// <returns>Ids of the stores that have confirmed.</returns>
     /// <exception cref="TooFewCopiesException">There were too few stores for too long.</exception>
     /// <exception cref="IncompleteStoreException">No reachable store has some of the items.</exception>
@@ -155,7 +169,8 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
             HashSet<string>? confirmed = null;
             foreach (var part in StoreItems.OfBundle(store, bundleDigest).Chunk(PeerPaths.NamesMax))
             {
-                var ids = await EnsureAsync(store, part, seed, patience, ct).ConfigureAwait(false);
+                bool unasked = part.Length <= UnaskedItems && part.Sum(new StoreTransfer(store).Size) <= UnaskedBytes;
+                var ids = await EnsureAsync(store, part, seed, patience, ct, fresh: unasked).ConfigureAwait(false);
                 if (confirmed is null)
                     confirmed = [.. ids];
                 else

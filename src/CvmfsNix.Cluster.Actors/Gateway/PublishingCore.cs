@@ -45,6 +45,7 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
     private readonly ConcurrentDictionary<(string Repository, TransactionId Id), DateTimeOffset> _open = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string _notReady = "The node is starting.";
+    private HashSet<string> _taking = [];
 
     public bool IsReady => NotReadyReason.Length == 0;
 
@@ -116,6 +117,8 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
         var leader = await LeaderStatusAsync(ct).ConfigureAwait(false);
         return View(repository, leader?.Writers.FirstOrDefault(w => w.Repository.Value == fqrn));
     }
+
+    public bool TakesPublishes(string fqrn) => core.Joined is not null && Volatile.Read(ref _taking).Contains(fqrn);
 
     public async Task<OpenOutcome> BeginAsync(string fqrn, TransactionId id, RequestDigest digest, bool register, CancellationToken ct)
     {
@@ -329,7 +332,9 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
             return core.Reason;
         if (!local.RegistryRead)
             return "The journal has not been read yet.";
-        if (await LeaderStatusAsync(ct).ConfigureAwait(false) is not { } leader)
+        var leader = await LeaderStatusAsync(ct).ConfigureAwait(false);
+        Volatile.Write(ref _taking, leader is null ? [] : [.. leader.Writers.Where(w => w.Problem.Length == 0).Select(w => w.Repository.Value)]);
+        if (leader is null)
             return "No leader answers.";
         foreach (var writer in leader.Writers)
         {
@@ -364,7 +369,7 @@ internal sealed class PublishingCore(CoreSystem core, CoreLife life, LocalReposi
     {
         if (!copies.Needed || repository.Backend is not StoreBackend backend)
             return [];
-        if (await AskLedgerAsync(new Begin(repository.Definition.Repository, command.Id, command.Digest, false), ct).ConfigureAwait(false) is not Opened)
+        if (!copies.CanBeMade && await AskLedgerAsync(new Begin(repository.Definition.Repository, command.Id, command.Digest, false), ct).ConfigureAwait(false) is not Opened)
             return [];
         return await CopiedAsync(
             command.Id.ToString(),

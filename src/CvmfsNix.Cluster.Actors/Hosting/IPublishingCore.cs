@@ -20,6 +20,12 @@ public interface IPublishingCore
     Task<RepositoryView> GetRepositoryAsync(string fqrn, CancellationToken ct);
 
     /// <summary>
+    /// Whether the leader said a moment ago that the repository takes publishes. Asks nobody. A publish may rely on it to be begun: what has
+    /// changed since, its seal finds out.
+    /// </summary>
+    bool TakesPublishes(string fqrn) => false;
+
+    /// <summary>
     /// Opens a transaction, or finds out what became of it. With <paramref name="register"/> false it only looks: Opened then means "nothing known".
     /// Repeating it tells the ledger that the builder is alive.
     /// </summary>

@@ -49,6 +49,9 @@ public sealed class PublishingGateway(
         CheckProfile(request.Profile);
         var reply = new BeginReply { UploadUrl = uploadUrl };
 
+        if (await BeginAtOnceAsync(request, repository, id, digest, reply, ct))
+            return reply;
+
         // Only a look at first. The ledger learns of the transaction once there is something to commit, so that a request that
         // needs nothing leaves no open transaction behind and can be repeated for ever.
         OpenOutcome known = await core.BeginAsync(repository, id, digest, register: false, ct);
@@ -92,15 +95,51 @@ public sealed class PublishingGateway(
         // again: it gets a fresh one. What was staged is in the store and cheap to stage again.
         if (closedToPaths)
             await sessions.CloseAsync(repository, id);
+        await OpenSessionAsync(request, repository, id, digest, work, kept);
+        return reply;
+    }
+
+    // The common case, a request with paths that the repository lacks, in one question to the ledger: that they may be sent, the leader said a
+    // moment ago; which revision is the newest, nobody who sends them needs to know. False: nothing was done.
+    private async Task<bool> BeginAtOnceAsync(BeginRequest request, string repository, TransactionId id, RequestDigest digest, BeginReply reply, CancellationToken ct)
+    {
+        if (!request.Last || !core.TakesPublishes(repository))
+            return false;
+        PathPresence[] presence = Presence(request.Paths, gate.FindPaths(repository, Names(request.Paths)));
+        if (!presence.Contains(PathPresence.Missing) || presence.Contains(PathPresence.Different))
+            return false;
+        GateFormat format = gate.Format(repository);
+        reply.StoreDirectory = format.StoreDirectory.Value;
+        reply.HashAlgorithm = OutcomeMapping.NameOf(format.HashAlgorithm);
+        if (await core.BeginAsync(repository, id, digest, register: true, ct) is OpenOutcome.Known known)
+        {
+            WithOutcome(reply, known);
+            return true;
+        }
+
+        reply.Paths = new FindPathsReply { Presence = { presence } };
+        log.LogInformation(
+            "Transaction {Transaction} of {Repository}: {Builder} asks for {Paths} paths, {Missing} of them missing",
+            id, repository, Builder(request.Builder), request.Paths.Count, presence.Count(p => p == PathPresence.Missing));
+        bool closedToPaths;
+        await using (SessionUse? before = sessions.Find(repository, id))
+            closedToPaths = before?.Session.Bundle is not null;
+        if (closedToPaths)
+            await sessions.CloseAsync(repository, id);
+        await OpenSessionAsync(request, repository, id, digest, true, []);
+        return true;
+    }
+
+    private async Task OpenSessionAsync(BeginRequest request, string repository, TransactionId id, RequestDigest digest, bool work, IReadOnlyList<string> kept)
+    {
         await using SessionUse use = await sessions.OpenAsync(repository, id, digest);
         GatewaySession session = use.Session;
         session.HasWork |= work;
-        session.RefusesDifferent = refusesDifferent;
+        session.RefusesDifferent = request.Conflict == Contracts.Publishing.ConflictPolicy.Refuse;
         session.Builder = Builder(request.Builder);
         session.PathsPresent = request.Paths.Count;
         session.ContentKept.Clear();
         session.ContentKept.AddRange(kept);
-        return reply;
     }
 
     /// <summary>Answers for further paths of an open transaction.</summary>
@@ -266,6 +305,24 @@ public sealed class PublishingGateway(
 
     private async Task<(FindPathsReply Reply, PublishingException? Obstacle)> FindAsync(string repository, RepeatedField<PathQuery> queries, bool refusesDifferent, CancellationToken ct)
     {
+        StorePathName[] names = Names(queries);
+        // The revision is read last: every path that the index knows by then is in the revision named with it.
+        IReadOnlyList<NarHash?> found = gate.FindPaths(repository, names);
+        RepositoryView repositoryNow = await core.GetRepositoryAsync(repository, ct);
+        var reply = new FindPathsReply { Revision = repositoryNow.Revision, RootHash = repositoryNow.RootHash, Presence = { Presence(queries, found) } };
+        for (int i = 0; i < names.Length; i++)
+        {
+            if (reply.Presence[i] == PathPresence.Different && (refusesDifferent || queries[i].ContentAddressed))
+            {
+                throw Conflict(repository, names[i], new NarHash(queries[i].NarHash.Span), queries[i].ContentAddressed);
+            }
+        }
+
+        return (reply, repositoryNow.Obstacle);
+    }
+
+    private static StorePathName[] Names(RepeatedField<PathQuery> queries)
+    {
         if (queries.Count > PathsPerQuestionMax)
             throw Requests.Invalid("paths", $"{queries.Count} paths are asked for at once; at most {PathsPerQuestionMax} are answered.");
         var names = new StorePathName[queries.Count];
@@ -276,26 +333,18 @@ public sealed class PublishingGateway(
                 throw Requests.Invalid(names[i].Value, $"Its NAR hash has {queries[i].NarHash.Length} bytes, not {NarHash.Size}.");
         }
 
-        // The revision is read last: every path that the index knows by then is in the revision named with it.
-        IReadOnlyList<NarHash?> found = gate.FindPaths(repository, names);
-        RepositoryView repositoryNow = await core.GetRepositoryAsync(repository, ct);
-        var reply = new FindPathsReply { Revision = repositoryNow.Revision, RootHash = repositoryNow.RootHash };
-        for (int i = 0; i < names.Length; i++)
-        {
-            reply.Presence.Add(found[i] switch
-            {
-                null => PathPresence.Missing,
-                { } hash when hash == new NarHash(queries[i].NarHash.Span) => PathPresence.Present,
-                _ => PathPresence.Different,
-            });
-            if (reply.Presence[i] == PathPresence.Different && (refusesDifferent || queries[i].ContentAddressed))
-            {
-                throw Conflict(repository, names[i], new NarHash(queries[i].NarHash.Span), queries[i].ContentAddressed);
-            }
-        }
-
-        return (reply, repositoryNow.Obstacle);
+        return names;
     }
+
+    private static PathPresence[] Presence(RepeatedField<PathQuery> queries, IReadOnlyList<NarHash?> found) =>
+    [
+        .. found.Select((hash, i) => hash switch
+        {
+            null => PathPresence.Missing,
+            { } committed when committed == new NarHash(queries[i].NarHash.Span) => PathPresence.Present,
+            _ => PathPresence.Different,
+        }),
+    ];
 
     // "All there" is an answer for ever: it names a revision with its root hash, and only the leader knows the newest.
     private static void RequireRevision(string repository, FindPathsReply reply)

@@ -32,6 +32,8 @@ public sealed class StoreGate(IPublishingCore core) : IRepositoryGate
 
     private sealed class StoreStaging(IPublishingCore core, string repository, TransactionId transaction, TransactionStaging staging) : IStaging
     {
+        private const long CopiedAheadMin = 1 << 20;
+
         public long PathCount => staging.PathCount;
 
         public long ObjectsReceived => staging.ObjectsReceived;
@@ -41,7 +43,9 @@ public sealed class StoreGate(IPublishingCore core) : IRepositoryGate
         public async Task<ReceivedPack> ReceivePackAsync(Stream body, CancellationToken ct)
         {
             StagedPack pack = await staging.ReceivePackAsync(body, ct);
-            core.CopyAhead(repository, pack.Names, transaction);
+            // What is small goes to the other stores with the seal, in one piece with the rest.
+            if (pack.BytesNew >= CopiedAheadMin)
+                core.CopyAhead(repository, pack.Names, transaction);
             return new ReceivedPack(pack.Objects, pack.BytesNew);
         }
 

@@ -71,6 +71,27 @@ public sealed class PublishingServiceTests
     }
 
     [Fact]
+    public async Task A_request_with_missing_paths_is_begun_by_one_question_and_one_without_names_the_revision()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        node.Core.Takes = true;
+        BeginReply begun = await node.Publishing.BeginAsync(Begin(last: true, (PathA, 7)), cancellationToken: Ct);
+        Assert.Equal([PathPresence.Missing], begun.Paths.Presence);
+        Assert.Equal(1, node.Core.Questions);
+        Assert.Contains(TransactionId.Parse(_id), node.Core.Open.Keys);
+        Assert.Equal(1, (await AddAsync(node, PathA)).Paths);
+        TransactionOutcome outcome = await node.Publishing.SealAsync(Seal(), cancellationToken: Ct);
+        Assert.Equal(TransactionState.Committed, outcome.State);
+        Assert.Equal(outcome, (await node.Publishing.BeginAsync(Begin(last: true, (PathA, 7)), cancellationToken: Ct)).Outcome);
+
+        node.Gate.Committed[StorePathName.Parse(PathB)] = Hash(7);
+        BeginRequest present = Begin(last: true, (PathB, 7));
+        present.Transaction = Guid.CreateVersion7().ToString();
+        BeginReply all = await node.Publishing.BeginAsync(present, cancellationToken: Ct);
+        Assert.Equal((true, node.Core.Revision, "ab"), (all.Paths.Unchanged, all.Paths.Revision, all.Paths.RootHash));
+    }
+
+    [Fact]
     public async Task What_is_present_needs_no_transaction_and_leaves_none_open()
     {
         await using TestNode node = await TestNode.StartAsync();

@@ -44,12 +44,22 @@ internal sealed class FakeCore : IPublishingCore
     public Task<RepositoryView> GetRepositoryAsync(string fqrn, CancellationToken ct)
     {
         Check(fqrn);
+        Questions++;
         return Task.FromResult(new RepositoryView { Repository = fqrn, Revision = Revision, RootHash = LeaderAnswers ? "ab" : "" });
     }
+
+    /// <summary>The leader said a moment ago that publishes are taken.</summary>
+    public bool Takes { get; set; }
+
+    public bool TakesPublishes(string fqrn) => Takes;
+
+    /// <summary>Questions that cost a message to another node.</summary>
+    public int Questions { get; private set; }
 
     public Task<OpenOutcome> BeginAsync(string fqrn, TransactionId id, RequestDigest digest, bool register, CancellationToken ct)
     {
         Check(fqrn);
+        Questions++;
         if (Decided.TryGetValue(id, out TransactionView? view))
             return Task.FromResult<OpenOutcome>(new OpenOutcome.Known(view));
         if (Open.TryGetValue(id, out RequestDigest first) && first != digest)
