@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using CvmfsNix.Cluster.Store.Catalogs;
 using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Commit.Guard;
@@ -110,38 +109,6 @@ public sealed class CommitGuardTests
         byte[] stored = ObjectCompression.Compress(await File.ReadAllBytesAsync(file, Cancel));
         var bad = new BuiltPath(good.Record with { Nested = good.Record.Nested with { Hash = ObjectHasher.Hash(HashAlgorithmId.Sha1, stored) } }, stored);
         Assert.Equal(rule, Assert.Throws<CommitNotValidException>(() => NestedCatalogGuard.Check(bad, at)).Rule);
-    }
-
-    /// <summary>Prints what the guard costs; run it by itself, with explicit tests on.</summary>
-    [Fact(Explicit = true)]
-    public async Task Cost()
-    {
-        foreach (int present in (int[])[100, 20_000])
-        {
-            await using TestRepository repository = await TestRepository.CreateAsync(Cancel);
-            await repository.PublishAsync(Cancel, [.. Enumerable.Range(0, present).Select(i => SyntheticPath.Of($"present{i}", SyntheticTree.Symlink($"target {i}")))]);
-            var times = new Dictionary<bool, List<double>> { [true] = [], [false] = [] };
-            var processor = new Dictionary<bool, List<double>> { [true] = [], [false] = [] };
-            for (int i = 0; i < 40; i++)
-            {
-                CommitMember member = await repository.SealAsync([SyntheticPath.Package($"measured{i}")], Cancel);
-                repository.Store.Commits.Guarded = i % 2 == 0;
-                long start = Stopwatch.GetTimestamp();
-                TimeSpan used = Environment.CpuUsage.TotalTime;
-                PreparedCommit prepared = await repository.PrepareAsync(Cancel, member);
-                times[repository.Store.Commits.Guarded].Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-                processor[repository.Store.Commits.Guarded].Add((Environment.CpuUsage.TotalTime - used).TotalMilliseconds);
-                await repository.CommitAsync(prepared.Revision!, Cancel);
-            }
-
-            TestContext.Current.TestOutputHelper!.WriteLine($"{present} paths present: guarded median {Median(times[true]):0.0} ms, unguarded {Median(times[false]):0.0} ms; processor {Median(processor[true]):0.0} and {Median(processor[false]):0.0} ms");
-        }
-
-        static double Median(List<double> values)
-        {
-            values.Sort();
-            return values[values.Count / 2];
-        }
     }
 
     private static SyntheticPath Small(string name) => SyntheticPath.Of(
