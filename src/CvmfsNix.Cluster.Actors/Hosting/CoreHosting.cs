@@ -68,10 +68,16 @@ public static class CoreHosting
         services.AddSingleton<CoreQuestions>();
         services.AddSingleton<LoadedKeys>();
         services.AddSingleton<IReplicationCore, ReplicationCore>();
-        services.AddSingleton<PublishingCore>();
-        services.AddSingleton<IPublishingCore>(sp => sp.GetRequiredService<PublishingCore>());
+        services.AddSingleton<IRepositoryTags, RepositoryTags>();
+        services.AddSingleton<OpenHere>();
+        services.AddSingleton<RepositoryViews>();
+        services.AddSingleton<RepositoryCreation>();
+        services.AddSingleton<TransactionCalls>();
+        services.AddSingleton<CopyConfirmation>();
+        services.AddSingleton<Readiness>();
+        services.AddSingleton<IPublishingCore, PublishingCore>();
         services.AddHostedService(sp => sp.GetRequiredService<CoreLife>());
-        services.AddHostedService<ReadinessMonitor>();
+        services.AddHostedService(sp => sp.GetRequiredService<Readiness>());
         services.AddHostedService<BundleSweeper>();
         return services;
     }
@@ -161,6 +167,7 @@ public static class CoreHosting
         Node = Akka.Cluster.Cluster.Get(system).SelfAddress.ToString(),
         Leader = ActorRefs.Nobody,
         Ledgers = registry.Get<TransactionLedger>(),
+        Directories = registry.Get<ReplicaDirectory>(),
         Local = local,
         Journal = journal,
         Clock = clock,

@@ -124,6 +124,23 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
         return WaitAsync(done, ct);
     }
 
+    /// <summary>Completes when the event, and everything before it, was applied or passed over here.</summary>
+    public async Task WaitForSequenceAsync(long sequence, CancellationToken ct)
+    {
+        var moved = new SemaphoreSlim(0);
+        void Signal() => moved.Release();
+        Moved += Signal;
+        try
+        {
+            while (SeenSequence < sequence)
+                await moved.WaitAsync(ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            Moved -= Signal;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await backend.DisposeAsync().ConfigureAwait(false);
@@ -154,7 +171,7 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
             else
                 await backend.PassAsync(sequenceNumber, @event, effect == EventEffect.PassWithCatalogs, ct).ConfigureAwait(false);
             _recent.Add(sequenceNumber, @event);
-            Advance(sequenceNumber, effect == EventEffect.Apply ? RevisionOf(@event)?.Head.Revision : null);
+            Advance(sequenceNumber, effect == EventEffect.Apply ? (RevisionOf(@event)?.Head ?? (@event as ITagEvent)?.State.Head)?.Revision : null);
             Moved?.Invoke();
         }
 

@@ -60,6 +60,7 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
 
         Command<Enqueue>(m => Forward(m.Repository, m));
         Command<Settled>(m => Forward(m.Repository, m));
+        Command<ITagRequest>(m => Forward(m.Repository, m));
         Command<CreateRepository>(Create);
         Command<Defined>(Register);
         Command<DefineFailed>(failed => Refuse(failed.Asker, CodeOf(failed.Cause), failed.Cause.Message, failed.Repository));

@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
@@ -37,6 +38,13 @@ internal interface IRepositoryBackend : IAsyncDisposable
     /// <summary>Decides a batch and makes the next revision of it, durable but not yet history.</summary>
     Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct);
 
+    /// <summary>Makes the newest revision with other tags, durable but not yet history.</summary>
+    /// <param name="head">The newest revision.</param>
+    /// <param name="tags">All named tags there shall be, ascending by name.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="ct">Gives up.</param>
+    Task<TagState> PrepareTagsAsync(RevisionHead head, IReadOnlyList<RepositoryTag> tags, DateTimeOffset now, CancellationToken ct);
+
     /// <summary>The prepared revision became history.</summary>
     Task AdoptAsync(Revision revision, CancellationToken ct);
 
@@ -47,10 +55,11 @@ internal interface IRepositoryBackend : IAsyncDisposable
     Task ApplyAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct);
 
     /// <summary>
-    /// Takes notice of a revision that others have followed: its content is kept and indexed, it is not served. As <see cref="ApplyAsync"/> otherwise.
+    /// Takes notice of a revision or of tags that others have followed: their content is kept and indexed, they are not served. As
+    /// <see cref="ApplyAsync"/> otherwise.
     /// </summary>
     /// <param name="sequenceNumber">Of the event.</param>
-    /// <param name="event">Holds a revision.</param>
+    /// <param name="event">Holds a revision or tags.</param>
     /// <param name="withCatalogs">Its own catalogs must be here too.</param>
     /// <param name="ct">Stops before anything is changed.</param>
     Task PassAsync(long sequenceNumber, IRepositoryEvent @event, bool withCatalogs, CancellationToken ct) => ApplyAsync(sequenceNumber, @event, ct);

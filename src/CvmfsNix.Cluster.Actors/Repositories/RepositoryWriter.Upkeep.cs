@@ -1,4 +1,6 @@
+using Akka.Actor;
 using Akka.Event;
+using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Model.Repositories;
 
 namespace CvmfsNix.Cluster.Actors.Repositories;
@@ -6,16 +8,53 @@ namespace CvmfsNix.Cluster.Actors.Repositories;
 /// <content>What is due by the clock: superseded catalogs are collected, the whitelist is renewed.</content>
 internal sealed partial class RepositoryWriter
 {
+    private static readonly TimeSpan HoldTimeout = TimeSpan.FromSeconds(10);
+
+    private sealed record HoldKnown(ulong? OldestServed);
+
+    private sealed record HoldUnknown(Exception Cause);
+
+    private bool _askingHold;
+
     private void KeepHouse()
     {
         if (_phase != Phase.Idle || CommitTime.Skew(_state, Now) is not null)
             return;
-        if (_state.Collect(_settings.CatalogsKeep, Now) is { } collected)
-            Upkeep(collected);
-        else if (_state.WhitelistExpiresAt - Now < WhitelistRenewal && _local!.Backend.SignWhitelist(Now) is { } fresh)
+        if (_state.Collect(_settings.CatalogsKeep, Now) is not null)
+            AskHold();
+        if (_state.WhitelistExpiresAt - Now < WhitelistRenewal && _local!.Backend.SignWhitelist(Now) is { } fresh)
             Upkeep(new WhitelistRenewed(fresh.Bytes, fresh.ExpiresAt, Now));
         else if ((CommitTime.Obstacle(_state, Now)?.Message ?? CommitTime.Warning(_state, Now) ?? "") is var warning && warning != _warned)
             Warn(warning);
+    }
+
+    // Nothing is collected that a replica still serves; while the replicas cannot be asked, nothing is collected at all.
+    private void AskHold()
+    {
+        if (_askingHold)
+            return;
+        _askingHold = true;
+        OldestServedAsync().PipeTo(Self, success: oldest => new HoldKnown(oldest), failure: e => new HoldUnknown(e));
+    }
+
+    private async Task<ulong?> OldestServedAsync()
+    {
+        var replicas = new List<ReplicaSummary>();
+        while (true)
+        {
+            var question = new ReplicaProtocol.ListReplicas(_definition.Repository, replicas.Count == 0 ? "" : replicas[^1].Key.Replica.Value);
+            var part = await _settings.Directories.Ask<ReplicaProtocol.ReplicaList>(question, HoldTimeout, _stopping.Token).ConfigureAwait(false);
+            replicas.AddRange(part.Replicas);
+            if (!part.More || part.Replicas.Count == 0)
+                return CollectionHold.OldestServed(replicas, Now);
+        }
+    }
+
+    private void Collect(ulong? oldestServed)
+    {
+        _askingHold = false;
+        if (_phase == Phase.Idle && CommitTime.Skew(_state, Now) is null && _state.Collect(_settings.CatalogsKeep, Now, oldestServed) is { } collected)
+            Upkeep(collected);
     }
 
     private void Warn(string warning)

@@ -172,7 +172,14 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
             foreach (var outcome in _state.Unsettled.Values.Where(o => !_settled.Contains(o.Id)).Take(TellAgainMax))
                 _settings.Ledgers.Tell(new Decide(_definition.Repository, outcome));
         });
+        TakeTags();
         Command<Housekeeping>(_ => KeepHouse());
+        Command<HoldKnown>(hold => Collect(hold.OldestServed));
+        Command<HoldUnknown>(unknown =>
+        {
+            _askingHold = false;
+            _log.Debug("{0}: nothing is collected as long as not every replica could be asked: {1}", _definition.Repository, unknown.Cause.Message);
+        });
         Command<GetStatus>(_ => Sender.Tell(Status()));
         Command<SaveSnapshotSuccess>(saved => DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1)));
         Command<SaveSnapshotFailure>(failure => _log.Warning("{0}: no journal snapshot: {1}", _definition.Repository, failure.Cause.Message));

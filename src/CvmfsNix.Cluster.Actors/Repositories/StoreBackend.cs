@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
@@ -133,6 +134,20 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
         return new PreparedBatch(outcomes, revision);
     }
 
+    public async Task<TagState> PrepareTagsAsync(RevisionHead head, IReadOnlyList<RepositoryTag> tags, DateTimeOffset now, CancellationToken ct)
+    {
+        var wanted = ToStore(head) with { NamedTags = tags };
+        await CompleteTagsAsync(wanted, false, ct).ConfigureAwait(false);
+        var made = await store.PrepareTagsAsync(ToStore(head), tags, Keys, now, ct).ConfigureAwait(false);
+        if (copies.Needed)
+        {
+            StoreItem[] items = [StoreItem.Of(new ObjectName(made.Head.History, ObjectKind.History)), .. made.Kept.Select(StoreItem.Of)];
+            await copies.EnsureAsync(store, items, _fqrn, CopiesPatience, ct).ConfigureAwait(false);
+        }
+
+        return new TagState(FromStore(made.Head), made.SignedManifest, made.Superseded, made.Kept);
+    }
+
     public async Task<IReadOnlyDictionary<TransactionId, string>> SecureAsync(IReadOnlyList<SealedTransaction> batch, CancellationToken ct)
     {
         var problems = new ConcurrentDictionary<TransactionId, string>();
@@ -189,6 +204,7 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
                 RevisionCommitted e => store.ApplyRevisionAsync(sequenceNumber, bytes, ToStore(e.Revision), ct),
                 WhitelistRenewed e => store.ApplyWhitelistAsync(sequenceNumber, bytes, e.Whitelist, ct),
                 Collected e => store.ApplyCollectedAsync(sequenceNumber, bytes, e.Objects, ct),
+                ITagEvent e => store.ApplyTagsAsync(sequenceNumber, bytes, ToStore(e.State.Head), e.State.SignedManifest, ct),
                 _ => Task.CompletedTask,
             }).ConfigureAwait(false);
         }
@@ -208,6 +224,7 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
             {
                 RepositoryCreated e => store.PassCreatedAsync(sequenceNumber, bytes, e.Whitelist, ToStore(e.Initial), withCatalogs, ct),
                 RevisionCommitted e => store.PassRevisionAsync(sequenceNumber, bytes, ToStore(e.Revision), withCatalogs, ct),
+                ITagEvent => store.PassTagsAsync(sequenceNumber, bytes, ct),
                 _ => throw new ArgumentException($"{@event.GetType().Name} holds no revision.", nameof(@event)),
             }).ConfigureAwait(false);
         }
@@ -217,10 +234,24 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
         }
     }
 
-    public Task CompleteAsync(IReadOnlyList<NettedEvent> events, CancellationToken ct) => copies.CompleteAsync(
-        store,
-        [.. events.Select(e => (Revision: RevisionOf(e.Event), WithCatalogs: e.Effect != EventEffect.Pass)).Where(e => e.Revision is not null).Select(e => (ToStore(e.Revision!), e.WithCatalogs))],
-        ct);
+    public async Task CompleteAsync(IReadOnlyList<NettedEvent> events, CancellationToken ct)
+    {
+        await copies.CompleteAsync(
+            store,
+            [.. events.Select(e => (Revision: RevisionOf(e.Event), WithCatalogs: e.Effect != EventEffect.Pass)).Where(e => e.Revision is not null).Select(e => (ToStore(e.Revision!), e.WithCatalogs))],
+            ct).ConfigureAwait(false);
+        if (events.LastOrDefault(e => e.Effect == EventEffect.Apply && HeadOf(e.Event) is not null).Event is { } last)
+            await CompleteTagsAsync(ToStore(HeadOf(last)!), last is ITagEvent, ct).ConfigureAwait(false);
+    }
+
+    // Tagged revisions may have been passed over without their catalogs. A root catalog tells which store catalog it needs.
+    private async Task CompleteTagsAsync(RepositoryHead head, bool withHistory, CancellationToken ct)
+    {
+        if (withHistory && store.Objects.FindMissing(StoreItems.HotObjects(head)) is { Count: > 0 } hot)
+            await copies.PullAsync(store, [.. hot.Select(StoreItem.Of)], ct).ConfigureAwait(false);
+        for (int step = 0; step < 2 && store.MissingOfTags(head) is { Count: > 0 } missing; step++)
+            await copies.PullAsync(store, [.. missing.Select(StoreItem.Of)], ct).ConfigureAwait(false);
+    }
 
     public async Task ReindexAsync(Revision revision, CancellationToken ct)
     {
@@ -263,6 +294,8 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
         _ => null,
     };
 
+    private static RevisionHead? HeadOf(IRepositoryEvent @event) => RevisionOf(@event)?.Head ?? (@event as ITagEvent)?.State.Head;
+
     private RepositoryKeys Keys => (_keys ??= keyFolder.TryLoad(_fqrn))?.Cvmfs
         ?? throw new KeyFileException($"The keys of {_fqrn} are not in {keyFolder.Directory}. Copy them from the node that created the repository.");
 
@@ -283,24 +316,28 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
     }
 
     internal static Revision FromStore(CommittedRevision r) => new(
-        new RevisionHead
-        {
-            Revision = r.Head.Revision,
-            RootHash = r.Head.RootHash,
-            RootSize = r.Head.RootSize,
-            StoreCatalog = r.Head.StoreCatalog,
-            StoreCatalogSize = r.Head.StoreCatalogSize,
-            History = r.Head.History,
-            PublishedAt = r.Head.PublishedAt,
-            Previous = r.Head.Previous,
-            NamedTags = r.Head.NamedTags,
-            Paths = r.Head.Paths,
-        },
+        FromStore(r.Head),
         r.SignedManifest,
         r.PathInfoDigest,
         r.DeltaDigest,
         r.Superseded,
         [.. r.Profiles.Select(p => new ProfileGenerationRecord(p.Profile, p.Generation, p.Target))]);
+
+    private static RevisionHead FromStore(RepositoryHead h) => new()
+    {
+        Revision = h.Revision,
+        RootHash = h.RootHash,
+        RootSize = h.RootSize,
+        StoreCatalog = h.StoreCatalog,
+        StoreCatalogSize = h.StoreCatalogSize,
+        History = h.History,
+        PublishedAt = h.PublishedAt,
+        Previous = h.Previous,
+        NamedTags = h.NamedTags,
+        Paths = h.Paths,
+        TaggedAt = h.TaggedAt,
+        CommittedHistory = h.CommittedHistory,
+    };
 
     private static CommittedRevision ToStore(Revision r) => new(
         ToStore(r.Head), r.SignedManifest, r.PathInfoDigest, r.DeltaDigest, r.Superseded, [.. r.Profiles.Select(p => new ProfileGeneration(p.Name, p.Generation, p.Target))]);
@@ -317,5 +354,7 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
         Previous = h.Previous,
         NamedTags = h.NamedTags,
         Paths = h.Paths,
+        TaggedAt = h.TaggedAt,
+        CommittedHistory = h.CommittedHistory,
     };
 }

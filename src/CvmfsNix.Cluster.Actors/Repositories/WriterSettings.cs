@@ -19,6 +19,9 @@ internal sealed record WriterSettings
     /// <summary>The ledgers.</summary>
     public required IActorRef Ledgers { get; init; }
 
+    /// <summary>The directories of replicas: what these serve is not collected.</summary>
+    public required IActorRef Directories { get; init; }
+
     public required LocalRepositories Local { get; init; }
 
     public required IJournalReader Journal { get; init; }

@@ -56,6 +56,8 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
             e => new() { Whitelist = ByteString.CopyFrom(e.Whitelist.Span), ExpiresAt = Ticks(e.ExpiresAt), At = Ticks(e.At) },
             w => new(w.Whitelist.ToByteArray(), Time(w.ExpiresAt), Time(w.At))),
         Of<Collected, Wire.Collected>("rg", ToWireCollected, w => new([.. w.Objects.Select(ObjectName.Parse)], Time(w.At))),
+        Of<TagSet, Wire.TagSet>("rt", e => new() { Tag = ToWire(e.Tag), State = ToWire(e.State), At = Ticks(e.At) }, w => new(FromWire(w.Tag), FromWire(w.State), Time(w.At))),
+        Of<TagRemoved, Wire.TagRemoved>("ru", e => new() { Name = e.Name, State = ToWire(e.State), At = Ticks(e.At) }, w => new(w.Name, FromWire(w.State), Time(w.At))),
         Of<RepositoryState, Wire.RepositorySnapshot>("rss", ToWire, FromWire),
 
         // Leadership events and snapshot.
@@ -98,6 +100,12 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
             w => new(new RepositoryDefinitionRequest(RepositoryId.Parse(w.Repository), w.StoreDirectory, w.HashAlgorithm))),
         Of<CreatedRepository, Wire.WriterStatus>("cd", m => ToWire(m.Status), w => new(FromWire(w))),
         Of<Failed, Wire.Failed>("cf", m => new() { Code = m.Code, Message = m.Message, What = m.What, Hint = m.Hint }, w => new(w.Code, w.Message, w.What, w.Hint)),
+        Of<SetTag, Wire.TagRequest>(
+            "ct",
+            m => new() { Repository = m.Repository.Value, Name = m.Name, Revision = m.Revision, Description = m.Description },
+            w => new(RepositoryId.Parse(w.Repository), w.Name, w.Revision, w.Description)),
+        Of<RemoveTag, Wire.TagRequest>("cx", m => new() { Repository = m.Repository.Value, Name = m.Name }, w => new(RepositoryId.Parse(w.Repository), w.Name)),
+        Of<TagIs, Wire.TagIs>("ci", m => new() { Tag = ToWire(m.Tag), Changed = m.Changed, SequenceNumber = m.SequenceNumber }, w => new(FromWire(w.Tag), w.Changed, w.SequenceNumber)),
         Of<GetLeaderStatus, Wire.Empty>("cg", _ => new(), _ => new()),
         Of<LeaderStatus, Wire.LeaderStatus>("cs", ToWireStatus, w => new(w.Epoch, w.Node, [.. w.Writers.Select(FromWire)])),
         Of<HeadMoved, Wire.HeadMoved>("nh", m => new() { Repository = m.Repository.Value, SequenceNumber = m.SequenceNumber, Revision = m.Revision }, w => new(RepositoryId.Parse(w.Repository), w.SequenceNumber, w.Revision)),

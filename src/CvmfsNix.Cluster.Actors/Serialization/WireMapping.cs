@@ -154,6 +154,17 @@ internal static class WireMapping
         [.. r.Superseded.Select(ObjectName.Parse)],
         [.. r.Profiles.Select(FromWire)]);
 
+    public static Wire.TagState ToWire(TagState s)
+    {
+        var wire = new Wire.TagState { Head = ToWire(s.Head), SignedManifest = ByteString.CopyFrom(s.SignedManifest.Span) };
+        wire.Superseded.AddRange(s.Superseded.Select(o => o.ToString()));
+        wire.Kept.AddRange(s.Kept.Select(o => o.ToString()));
+        return wire;
+    }
+
+    public static TagState FromWire(Wire.TagState s) => new(
+        FromWire(s.Head), s.SignedManifest.ToByteArray(), [.. s.Superseded.Select(ObjectName.Parse)], [.. s.Kept.Select(ObjectName.Parse)]);
+
     public static Wire.RepositorySnapshot ToWire(RepositoryState s)
     {
         var wire = new Wire.RepositorySnapshot
@@ -170,7 +181,7 @@ internal static class WireMapping
         wire.Profiles.AddRange(s.Profiles.Values.Select(ToWire));
         wire.Superseded.AddRange(s.Superseded.Select(o =>
         {
-            var group = new Wire.SupersededObjects { At = Ticks(o.At) };
+            var group = new Wire.SupersededObjects { At = Ticks(o.At), Revision = o.Revision };
             group.Objects.AddRange(o.Objects.Select(n => n.ToString()));
             return group;
         }));
@@ -196,7 +207,7 @@ internal static class WireMapping
         ToldAt = Time(s.ToldAt),
         Unsettled = s.Unsettled.Select(FromWire).ToImmutableDictionary(o => o.Id),
         Profiles = s.Profiles.Select(FromWire).ToImmutableSortedDictionary(p => p.Name, p => p, StringComparer.Ordinal),
-        Superseded = [.. s.Superseded.Select(o => new SupersededObjects(Time(o.At), [.. o.Objects.Select(ObjectName.Parse)]))],
+        Superseded = [.. s.Superseded.Select(o => new SupersededObjects(Time(o.At), [.. o.Objects.Select(ObjectName.Parse)], o.Revision))],
     };
 
     public static Wire.RegistrySnapshot ToWire(RegistryState s)
@@ -242,7 +253,7 @@ internal static class WireMapping
         s.ProblemCode,
         s.Warning);
 
-    private static Wire.RepositoryTag ToWire(Cvmfs.Tags.RepositoryTag t) => new()
+    public static Wire.RepositoryTag ToWire(Cvmfs.Tags.RepositoryTag t) => new()
     {
         Name = t.Name,
         RootHash = t.RootHash.ToString(),
@@ -254,7 +265,7 @@ internal static class WireMapping
         Channel = t.Channel,
     };
 
-    private static Cvmfs.Tags.RepositoryTag FromWire(Wire.RepositoryTag t) =>
+    public static Cvmfs.Tags.RepositoryTag FromWire(Wire.RepositoryTag t) =>
         new(t.Name, ObjectHash.Parse(t.RootHash), t.Revision, Time(t.At), t.RootSize, t.Description, t.Branch, t.Channel);
 
     private static Wire.RevisionHead ToWire(RevisionHead h)
@@ -272,6 +283,10 @@ internal static class WireMapping
             Paths = h.Paths,
         };
         wire.NamedTags.AddRange(h.NamedTags.Select(ToWire));
+        if (h.TaggedAt is { } taggedAt)
+            wire.TaggedAt = Ticks(taggedAt);
+        if (h.CommittedHistory is { } committed)
+            wire.CommittedHistory = committed.ToString();
         return wire;
     }
 
@@ -287,6 +302,8 @@ internal static class WireMapping
         Previous = h.Previous is { } previous ? FromWire(previous) : null,
         NamedTags = [.. h.NamedTags.Select(FromWire)],
         Paths = h.Paths,
+        TaggedAt = h.HasTaggedAt ? Time(h.TaggedAt) : null,
+        CommittedHistory = h.HasCommittedHistory ? ObjectHash.Parse(h.CommittedHistory) : null,
     };
 
     private static Wire.ProfileGeneration ToWire(ProfileGenerationRecord p) => new() { Name = p.Name, Generation = p.Generation, Target = p.Target.Value };

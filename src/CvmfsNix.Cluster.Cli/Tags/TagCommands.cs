@@ -10,7 +10,7 @@ namespace CvmfsNix.Cluster.Cli.Tags;
 /// <summary><c>tag set|list|remove</c>: names of revisions, which readers may mount and which keep a revision from being collected.</summary>
 internal static class TagCommands
 {
-    private const int DescriptionLengthMax = 500;
+    private const int DescriptionLengthMax = 200;
 
     public static Command Build(CommandContext context) => new("tag", "Name revisions") { Set(context), List(context), Remove(context) };
 

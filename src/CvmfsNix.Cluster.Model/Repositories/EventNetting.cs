@@ -20,8 +20,9 @@ public enum EventEffect
 public readonly record struct NettedEvent(long SequenceNumber, IRepositoryEvent Event, EventEffect Effect);
 
 /// <summary>
-/// Nets a run of events for a store that is behind: of several revisions only the newest is served. Events come in and go out in journal
-/// order; the last two revisions and what lies after them are held back until it is known whether more follow. Not thread-safe.
+/// Nets a run of events for a store that is behind: of several revisions only the newest is served, and that with its last tags. Events come
+/// in and go out in journal order; the last two revisions and what lies after them are held back until it is known whether more follow. Not
+/// thread-safe.
 /// </summary>
 public sealed class EventNetting
 {
@@ -29,12 +30,14 @@ public sealed class EventNetting
 
     private readonly Queue<(long SequenceNumber, IRepositoryEvent Event)> _held = new();
     private int _revisions;
+    private int _tags;
 
     /// <summary>Takes the next event; returns those whose effect is known now.</summary>
     public IReadOnlyList<NettedEvent> Add(long sequenceNumber, IRepositoryEvent @event)
     {
         _held.Enqueue((sequenceNumber, @event));
         _revisions += IsRevision(@event) ? 1 : 0;
+        _tags += @event is ITagEvent ? 1 : 0;
         return Release(RevisionsHeld);
     }
 
@@ -44,22 +47,35 @@ public sealed class EventNetting
     private List<NettedEvent> Release(int keep)
     {
         var released = new List<NettedEvent>();
-        while (_held.TryPeek(out var first) && (_revisions > keep || !IsRevision(first.Event)))
+        while (_held.TryPeek(out var first) && MayGo(first.Event, keep))
         {
             _held.Dequeue();
-            bool revision = IsRevision(first.Event);
-            var effect = (revision, _revisions) switch
-            {
-                (false, _) or (true, 1) => EventEffect.Apply,
-                (true, 2) => EventEffect.PassWithCatalogs,
-                _ => EventEffect.Pass,
-            };
-            _revisions -= revision ? 1 : 0;
-            released.Add(new NettedEvent(first.SequenceNumber, first.Event, effect));
+            _revisions -= IsRevision(first.Event) ? 1 : 0;
+            _tags -= first.Event is ITagEvent ? 1 : 0;
+            released.Add(new NettedEvent(first.SequenceNumber, first.Event, EffectOf(first.Event)));
         }
 
         return released;
     }
+
+    // What is known of an event's effect follows from what lies behind it.
+    private bool MayGo(IRepositoryEvent @event, int keep) => @event switch
+    {
+        _ when IsRevision(@event) => _revisions > keep,
+        ITagEvent => keep == 0 || _revisions > 0 || _tags > 1,
+        _ => true,
+    };
+
+    private EventEffect EffectOf(IRepositoryEvent @event) => (IsRevision(@event), @event is ITagEvent, _revisions, _tags) switch
+    {
+        // The newest revision is served with the tags that were set after it, never without.
+        (true, _, 0, 0) => EventEffect.Apply,
+        (true, _, 0, _) or (true, _, 1, _) => EventEffect.PassWithCatalogs,
+        (true, _, _, _) => EventEffect.Pass,
+        (_, true, 0, 0) => EventEffect.Apply,
+        (_, true, _, _) => EventEffect.Pass,
+        _ => EventEffect.Apply,
+    };
 
     private static bool IsRevision(IRepositoryEvent @event) => @event is RepositoryCreated or RevisionCommitted;
 }

@@ -1,3 +1,4 @@
+using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Model.Ids;
 
 namespace CvmfsNix.Cluster.Model.Repositories;
@@ -20,6 +21,32 @@ public static class RepositoryProtocol
     /// <param name="What">What it is about.</param>
     /// <param name="Hint">What to do.</param>
     public sealed record Failed(string Code, string Message, string What, string Hint);
+
+    /// <summary>A message to the writer of a repository about its tags. Answered by <see cref="TagIs"/> or <see cref="Failed"/>.</summary>
+    public interface ITagRequest
+    {
+        /// <summary>The repository.</summary>
+        RepositoryId Repository { get; }
+
+        /// <summary>The tag.</summary>
+        string Name { get; }
+    }
+
+    /// <summary>Names a revision, or moves a name to it. Safe to repeat.</summary>
+    /// <param name="Repository">The repository.</param>
+    /// <param name="Name">The tag.</param>
+    /// <param name="Revision">The revision; 0 = the newest.</param>
+    /// <param name="Description">A few words; empty keeps those of a tag that is there.</param>
+    public sealed record SetTag(RepositoryId Repository, string Name, ulong Revision, string Description) : ITagRequest;
+
+    /// <summary>Takes a name away.</summary>
+    public sealed record RemoveTag(RepositoryId Repository, string Name) : ITagRequest;
+
+    /// <summary>How a tag is, or was.</summary>
+    /// <param name="Tag">The tag.</param>
+    /// <param name="Changed">False: it was like that already.</param>
+    /// <param name="SequenceNumber">The last event of the repository.</param>
+    public sealed record TagIs(RepositoryTag Tag, bool Changed, long SequenceNumber);
 
     /// <summary>Asks the leader for its epoch and all writers' numbers.</summary>
     public sealed record GetLeaderStatus;

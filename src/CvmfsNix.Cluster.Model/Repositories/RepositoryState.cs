@@ -10,9 +10,10 @@ namespace CvmfsNix.Cluster.Model.Repositories;
 /// <summary>Objects superseded together.</summary>
 /// <param name="At">When their successor was committed: their grace counts from here.</param>
 /// <param name="Objects">The objects.</param>
-public sealed record SupersededObjects(DateTimeOffset At, IReadOnlyList<ObjectName> Objects)
+/// <param name="Revision">Who serves this revision or a later one does not need them; 0 = written by a version that did not know.</param>
+public sealed record SupersededObjects(DateTimeOffset At, IReadOnlyList<ObjectName> Objects, ulong Revision = 0)
 {
-    public bool Equals(SupersededObjects? other) => other is not null && At == other.At && Objects.SequenceEqual(other.Objects);
+    public bool Equals(SupersededObjects? other) => other is not null && At == other.At && Objects.SequenceEqual(other.Objects) && Revision == other.Revision;
 
     public override int GetHashCode() => HashCode.Combine(At, Objects.Count);
 }
@@ -94,7 +95,14 @@ public sealed record RepositoryState
             PreviousHead = head,
             ToldAt = Later(ToldAt, e.Revision.Head.PublishedAt),
             Profiles = Profiles.SetItems(e.Revision.Profiles.Select(p => KeyValuePair.Create(p.Name, p))),
-            Superseded = e.Revision.Superseded.Count == 0 ? Superseded : Superseded.Add(new SupersededObjects(e.At, e.Revision.Superseded)),
+            Superseded = e.Revision.Superseded.Count == 0 ? Superseded : Superseded.Add(new SupersededObjects(e.At, e.Revision.Superseded, e.Revision.Head.Revision)),
+        },
+        ITagEvent e when Head is { } head && e.State.Head.Revision == head.Revision => this with
+        {
+            Head = e.State.Head,
+            ToldAt = Later(ToldAt, e.State.Head.TaggedAt ?? e.At),
+            // A replica that serves this revision may not have the change yet; with the next revision it has.
+            Superseded = e.State.Superseded.Count == 0 ? Without(e.State.Kept) : Without(e.State.Kept).Add(new SupersededObjects(e.At, e.State.Superseded, head.Revision + 1)),
         },
         TransactionsDecided e => Decide(e.Outcomes, e.Settled, e.At),
         WhitelistRenewed e => this with { WhitelistExpiresAt = e.ExpiresAt, ToldAt = Later(ToldAt, e.At) },
@@ -102,15 +110,30 @@ public sealed record RepositoryState
         _ => throw new UnreachableException($"The repository {Definition?.Repository} at revision {Head?.Revision ?? 0} has no rule for the event {@event}."),
     };
 
+    /// <summary>Most objects of one <see cref="Collected"/>: it travels as one message.</summary>
+    public const int CollectedMax = 10_000;
+
     /// <summary>What may be collected now; null when nothing is due.</summary>
     /// <param name="keep">How long superseded objects are kept.</param>
     /// <param name="now">The time.</param>
-    public Collected? Collect(TimeSpan keep, DateTimeOffset now)
+    /// <param name="oldestServed">The oldest revision that a replica still serves, see <see cref="Replicas.CollectionHold"/>; null when none holds anything back.</param>
+    public Collected? Collect(TimeSpan keep, DateTimeOffset now, ulong? oldestServed = null)
     {
         var kept = Protected();
-        var due = Superseded.TakeWhile(s => s.At + keep <= now).SelectMany(s => s.Objects).Where(o => !kept.Contains(o.Hash)).Distinct().ToList();
+        var due = Superseded
+            .TakeWhile(s => s.At + keep <= now)
+            .Where(s => oldestServed is not { } oldest || oldest >= (s.Revision > 0 ? s.Revision : Head?.Revision ?? 0))
+            .SelectMany(s => s.Objects)
+            .Where(o => !kept.Contains(o.Hash))
+            .Distinct()
+            .Take(CollectedMax)
+            .ToList();
         return due.Count == 0 ? null : new Collected(due, now);
     }
+
+    /// <summary>Whether the catalogs of a revision are there for certain: of the newest two, of a tagged one, or of one that was superseded and not collected yet.</summary>
+    /// <param name="root">Its root catalog.</param>
+    public bool IsAlive(ObjectHash root) => Protected().Contains(root) || Superseded.Any(s => s.Objects.Any(o => o.Hash == root));
 
     private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
 
@@ -124,10 +147,14 @@ public sealed record RepositoryState
             kept.Add(head.RootHash);
             kept.Add(head.StoreCatalog);
             kept.Add(head.History);
+            if (head.CommittedHistory is { } committed)
+                kept.Add(committed);
             if (head.Previous is { } previous)
                 kept.Add(previous.RootHash);
-            kept.UnionWith(head.NamedTags.Select(t => t.RootHash));
         }
+
+        // Tags of the newest revision only: one that was removed since has had its time like everything that is superseded.
+        kept.UnionWith((Head?.NamedTags ?? []).Select(t => t.RootHash));
 
         if (Definition is { } definition)
             kept.Add(definition.Certificate);

@@ -36,10 +36,17 @@ public sealed record RevisionHead
     /// <summary>Live store paths.</summary>
     public long Paths { get; init; }
 
+    /// <summary>Time of the manifest that was signed when tags were changed after the commit; null = <see cref="PublishedAt"/>.</summary>
+    public DateTimeOffset? TaggedAt { get; init; }
+
+    /// <summary>The tag database the revision was committed with, when tags were changed after that; null = <see cref="History"/>.</summary>
+    public ObjectHash? CommittedHistory { get; init; }
+
     public bool Equals(RevisionHead? other) => other is not null
         && Revision == other.Revision && RootHash == other.RootHash && RootSize == other.RootSize
         && StoreCatalog == other.StoreCatalog && StoreCatalogSize == other.StoreCatalogSize && History == other.History
-        && PublishedAt == other.PublishedAt && Equals(Previous, other.Previous) && NamedTags.SequenceEqual(other.NamedTags) && Paths == other.Paths;
+        && PublishedAt == other.PublishedAt && Equals(Previous, other.Previous) && NamedTags.SequenceEqual(other.NamedTags) && Paths == other.Paths
+        && TaggedAt == other.TaggedAt && CommittedHistory == other.CommittedHistory;
 
     public override int GetHashCode() => HashCode.Combine(Revision, RootHash, PublishedAt);
 }

@@ -16,6 +16,7 @@ public sealed class PublishingService(
     PathStream paths,
     RevisionWaits waits,
     ReplicaAdministration replicas,
+    TagAdministration tags,
     NodeAddresses addresses,
     ILogger<PublishingService> log) : Publishing.PublishingBase
 {
@@ -100,6 +101,15 @@ public sealed class PublishingService(
 
     /// <inheritdoc/>
     public override Task<ListReplicasReply> ChangeReplica(ChangeReplicaRequest request, ServerCallContext context) => replicas.ChangeAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<ListTagsReply> ListTags(ListTagsRequest request, ServerCallContext context) => tags.ListAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<TagReply> SetTag(SetTagRequest request, ServerCallContext context) => tags.SetAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<TagReply> RemoveTag(RemoveTagRequest request, ServerCallContext context) => tags.RemoveAsync(request, context.CancellationToken);
 
     private static string StoreDirectoryOf(string repository, string text)
     {

@@ -44,6 +44,14 @@ internal static class ReplicationMapping
             case WhitelistRenewed renewed:
                 message.Whitelist = new WhitelistEvent { Whitelist = Bytes(renewed.Whitelist), ExpiresAtMs = renewed.ExpiresAt.ToUnixTimeMilliseconds() };
                 break;
+            case TagSet set:
+                message.Tags = Tags(set.State);
+                message.Tags.Set = Tag(set.Tag);
+                break;
+            case TagRemoved removed:
+                message.Tags = Tags(removed.State);
+                message.Tags.Removed = removed.Name;
+                break;
             case Collected collected:
                 message.Collected = new CollectedEvent();
                 message.Collected.Objects.AddRange(Names(collected.Objects));
@@ -86,6 +94,14 @@ internal static class ReplicationMapping
         return message;
     }
 
+    private static TagsEvent Tags(TagState s)
+    {
+        var message = new TagsEvent { Head = Head(s.Head), SignedManifest = Bytes(s.SignedManifest) };
+        message.Superseded.AddRange(Names(s.Superseded));
+        message.Kept.AddRange(Names(s.Kept));
+        return message;
+    }
+
     private static ReplicatedHead Head(RevisionHead h)
     {
         var message = new ReplicatedHead
@@ -99,6 +115,8 @@ internal static class ReplicationMapping
             PublishedAtMs = h.PublishedAt.ToUnixTimeMilliseconds(),
             Previous = h.Previous is { } previous ? Tag(previous) : null,
             Paths = h.Paths,
+            TaggedAtMs = h.TaggedAt?.ToUnixTimeMilliseconds() ?? 0,
+            CommittedHistory = h.CommittedHistory?.ToString() ?? "",
         };
         message.NamedTags.AddRange(h.NamedTags.Select(Tag));
         return message;

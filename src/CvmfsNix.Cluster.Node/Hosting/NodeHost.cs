@@ -69,6 +69,7 @@ public static class NodeHost
         services.AddSingleton<ManagementEndpoint>();
         services.AddSingleton<RevisionWaits>();
         services.AddSingleton<ReplicaAdministration>();
+        services.AddSingleton<TagAdministration>();
         services.AddSingleton<PublishingService>();
         services.AddSingleton<ReplicationService>();
         services.AddSingleton<CallInterceptor>();

@@ -22,7 +22,7 @@ namespace CvmfsNix.Cluster.Store.Commit;
 /// Builds revisions: decides a batch, edits the working catalogs, stores them with the tag database and the record files, signs the manifest.
 /// Nothing it does is visible: what is not appended to the journal is garbage. One caller at a time.
 /// </summary>
-internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore objects, BlobFolder blobs, RepositoryIndex index, string workFolder) : IDisposable
+internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStore objects, BlobFolder blobs, RepositoryIndex index, string workFolder) : IDisposable
 {
     private const string Trunk = "trunk";
     private const string TrunkPrevious = "trunk-previous";
@@ -136,7 +136,7 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
             return new PreparedCommit(Outcomes(), null);
         }
 
-        DateTimeOffset at = WholeSeconds(now) is var whole && whole > head.PublishedAt ? whole : head.PublishedAt;
+        DateTimeOffset at = WholeSeconds(now) is var whole && whole > head.ManifestAt ? whole : head.ManifestAt;
         ulong number = checked(head.Revision + 1);
         await using ObjectBatch batch = objects.BeginBatch();
         DeltaObject[] fixedObjects = await AddFixedAsync(batch, keys, cancellationToken).ConfigureAwait(false);
@@ -271,10 +271,16 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
         ];
     }
 
-    private async Task<DeltaObject> AddTagsAsync(ObjectBatch batch, Draft draft, CancellationToken cancellationToken)
+    private Task<DeltaObject> AddTagsAsync(ObjectBatch batch, Draft draft, CancellationToken cancellationToken) => AddTagsAsync(
+        batch,
+        new RepositoryTag(Trunk, draft.Catalogs.Root.Name.Hash, draft.Revision, draft.At, draft.Catalogs.RootSize, "current HEAD"),
+        draft.Previous,
+        draft.NamedTags,
+        cancellationToken);
+
+    private async Task<DeltaObject> AddTagsAsync(ObjectBatch batch, RepositoryTag trunk, RepositoryTag? trunkPrevious, IReadOnlyList<RepositoryTag> named, CancellationToken cancellationToken)
     {
-        var trunk = new RepositoryTag(Trunk, draft.Catalogs.Root.Name.Hash, draft.Revision, draft.At, draft.Catalogs.RootSize, "current HEAD");
-        RepositoryTag[] tags = draft.Previous is { } previous ? [trunk, previous, .. draft.NamedTags] : [trunk, .. draft.NamedTags];
+        RepositoryTag[] tags = trunkPrevious is { } previous ? [trunk, previous, .. named] : [trunk, .. named];
         byte[] stored = ObjectCompression.Compress(TagDatabase.Write(format.Repository, tags), CompressionLevel.Optimal);
         return new DeltaObject(await batch.AddAsync(ObjectKind.History, stored, cancellationToken).ConfigureAwait(false), stored.Length);
     }
@@ -307,13 +313,19 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
     private List<ObjectName> Superseded(RepositoryHead head)
     {
         var superseded = new List<ObjectName> { new(head.History, ObjectKind.History) };
+        if (head.CommittedHistory is { } committed)
+            superseded.Add(new ObjectName(committed, ObjectKind.History));
         if (head.Previous is not { } old || head.NamedTags.Any(t => t.RootHash == old.RootHash))
             return superseded;
-        var root = new ObjectName(old.RootHash, ObjectKind.Catalog);
-        superseded.Add(root);
-        if (CatalogFile.NestedIn(objects, root, format.StoreRoot, workFolder) is { } store)
-            superseded.Add(store);
+        superseded.AddRange(CatalogsOf(old.RootHash));
         return superseded;
+    }
+
+    // A root catalog and the catalog of the store directory that it names.
+    private IEnumerable<ObjectName> CatalogsOf(ObjectHash rootHash)
+    {
+        var root = new ObjectName(rootHash, ObjectKind.Catalog);
+        return CatalogFile.NestedIn(objects, root, format.StoreRoot, workFolder) is { } store ? [root, store] : [root];
     }
 
     private CommittedRevision Sign(
@@ -326,31 +338,13 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
         IReadOnlyList<ObjectName> superseded,
         IReadOnlyList<ProfileGeneration> generations)
     {
-        var manifest = new Manifest
-        {
-            RootHash = draft.Catalogs.Root.Name.Hash,
-            RootSize = draft.Catalogs.RootSize,
-            TtlSeconds = format.TtlSeconds,
-            Revision = draft.Revision,
-
-            // Superseded catalogs are collected. A stock replica that is still busy with an older tag database skips a root catalog it cannot
-            // find any more only when this says yes, and only then may its operator collect superseded catalogs there. It does not
-            // invite the stock collector to this server: that one needs a reflog, and there is none.
-            GarbageCollectable = true,
-            RepositoryName = format.Repository,
-            Certificate = fixedObjects[0].Name.Hash,
-            History = tags.Name.Hash,
-            PublishedAt = draft.At,
-        };
-        SignedManifest signed = manifest.Sign(keys.SigningKey);
-        if (!Manifest.ParseSigned(signed.Bytes).Verify(keys.Certificate))
-            throw new InvalidOperationException($"The manifest of {format.Repository} does not verify with its own certificate: the signing key is not the certificate's. Put both files of one pair into the key folder.");
-
+        ReadOnlyMemory<byte> signed = Sign(
+            draft.Catalogs.Root.Name.Hash, draft.Catalogs.RootSize, draft.Revision, fixedObjects[0].Name.Hash, tags.Name.Hash, draft.At, keys);
         var head = new RepositoryHead
         {
             Revision = draft.Revision,
-            RootHash = manifest.RootHash,
-            RootSize = manifest.RootSize,
+            RootHash = draft.Catalogs.Root.Name.Hash,
+            RootSize = draft.Catalogs.RootSize,
             StoreCatalog = draft.Catalogs.Store.Name.Hash,
             StoreCatalogSize = draft.Catalogs.StoreSize,
             History = tags.Name.Hash,
@@ -362,7 +356,31 @@ internal sealed class CommitBuilder(RepositoryFormat format, IObjectStore object
         ObjectName[] own = [.. fixedObjects.Select(o => o.Name), draft.Catalogs.Root.Name, draft.Catalogs.Store.Name, tags.Name];
         if (objects.FindMissing(own) is { Count: > 0 } missing)
             throw new IncompleteStoreException(format.Repository, $"revision {draft.Revision}", [.. missing.Select(o => o.ToString())]);
-        return new CommittedRevision(head, signed.Bytes, infos, delta, superseded, generations);
+        return new CommittedRevision(head, signed, infos, delta, superseded, generations);
+    }
+
+    private ReadOnlyMemory<byte> Sign(ObjectHash root, long rootSize, ulong revision, ObjectHash certificate, ObjectHash history, DateTimeOffset at, RepositoryKeys keys)
+    {
+        var manifest = new Manifest
+        {
+            RootHash = root,
+            RootSize = rootSize,
+            TtlSeconds = format.TtlSeconds,
+            Revision = revision,
+
+            // Superseded catalogs are collected. A stock replica that is still busy with an older tag database skips a root catalog it cannot
+            // find any more only when this says yes, and only then may its operator collect superseded catalogs there. It does not
+            // invite the stock collector to this server: that one needs a reflog, and there is none.
+            GarbageCollectable = true,
+            RepositoryName = format.Repository,
+            Certificate = certificate,
+            History = history,
+            PublishedAt = at,
+        };
+        SignedManifest signed = manifest.Sign(keys.SigningKey);
+        if (!Manifest.ParseSigned(signed.Bytes).Verify(keys.Certificate))
+            throw new InvalidOperationException($"The manifest of {format.Repository} does not verify with its own certificate: the signing key is not the certificate's. Put both files of one pair into the key folder.");
+        return signed.Bytes;
     }
 
     private static DateTimeOffset WholeSeconds(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());

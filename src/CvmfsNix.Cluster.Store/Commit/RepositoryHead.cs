@@ -35,4 +35,13 @@ public sealed record RepositoryHead
 
     /// <summary>Store paths in the revision.</summary>
     public required long Paths { get; init; }
+
+    /// <summary>The manifest's T when tags were changed after the commit; null = <see cref="PublishedAt"/>.</summary>
+    public DateTimeOffset? TaggedAt { get; init; }
+
+    /// <summary>The tag database the revision was committed with, when tags were changed after that; null = <see cref="History"/>.</summary>
+    public ObjectHash? CommittedHistory { get; init; }
+
+    /// <summary>The manifest's T.</summary>
+    public DateTimeOffset ManifestAt => TaggedAt ?? PublishedAt;
 }

@@ -1,5 +1,8 @@
+using System.Collections.Concurrent;
 using CvmfsNix.Cluster.Cvmfs.Compression;
+using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Store.Blobs;
 using CvmfsNix.Cluster.Store.Catalogs;
@@ -36,6 +39,7 @@ public sealed class RepositoryStore : IAsyncDisposable
     private readonly CommitBuilder _commits;
     private readonly SemaphoreSlim _committing = new(1, 1);
     private readonly SemaphoreSlim _applying = new(1, 1);
+    private readonly ConcurrentDictionary<ObjectHash, bool> _taggedComplete = new();
     private long _appliedSequence;
 
     private RepositoryStore(StoreLayout layout, RepositoryFormat format)
@@ -138,6 +142,23 @@ public sealed class RepositoryStore : IAsyncDisposable
         return ExclusiveAsync(_committing, () => _commits.BuildAsync(head, batch, keys, now, cancellationToken), cancellationToken);
     }
 
+    /// <summary>Makes the newest revision with other tags. Durable on return and signed; nothing is visible. The caller appends the event.</summary>
+    /// <param name="head">The newest revision.</param>
+    /// <param name="tags">All named tags there shall be, ascending by name.</param>
+    /// <param name="keys">Sign.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="cancellationToken">Stops before anything counts.</param>
+    /// <exception cref="IncompleteStoreException">A root catalog of a tag is not here.</exception>
+    /// <exception cref="Commit.Guard.CommitNotValidException">What was built breaks a rule and was thrown away: a defect of ours.</exception>
+    public Task<CommittedTags> PrepareTagsAsync(
+        RepositoryHead head, IReadOnlyList<RepositoryTag> tags, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(head);
+        ArgumentNullException.ThrowIfNull(tags);
+        ArgumentNullException.ThrowIfNull(keys);
+        return ExclusiveAsync(_committing, () => _commits.BuildTagsAsync(head, tags, keys, now, cancellationToken), cancellationToken);
+    }
+
     /// <summary>The revision is in the journal: the index learns of it. The working catalogs stand at it already.</summary>
     public Task AdoptAsync(CommittedRevision revision, CancellationToken cancellationToken) => ReindexAsync(revision, cancellationToken);
 
@@ -180,7 +201,7 @@ public sealed class RepositoryStore : IAsyncDisposable
                 await _applied.AddAsync(sequence, eventBytes, ManifestFile, initial.SignedManifest, cancellationToken).ConfigureAwait(false);
                 await WriteNamedAsync(MasterReplicaFile, MasterReplicaText).ConfigureAwait(false);
                 await WriteNamedAsync(WhitelistFile, whitelist).ConfigureAwait(false);
-                await WriteManifestAsync(initial).ConfigureAwait(false);
+                await WriteManifestAsync(initial.Head, initial.SignedManifest).ConfigureAwait(false);
             },
             cancellationToken);
     }
@@ -197,10 +218,12 @@ public sealed class RepositoryStore : IAsyncDisposable
             async () =>
             {
                 await RequireCompleteAsync(revision, cancellationToken).ConfigureAwait(false);
+                if (MissingOfTags(revision.Head) is { Count: > 0 } missing)
+                    throw new IncompleteStoreException(Format.Repository, $"tags of revision {revision.Head.Revision}", [.. missing.Take(IncompleteStoreException.MissingMax).Select(o => o.ToString())]);
                 // Before the archive: an event that is archived and in effect is not applied again, and would be missing in the index.
                 ApplyToIndex(revision);
                 await _applied.AddAsync(sequence, eventBytes, ManifestFile, revision.SignedManifest, cancellationToken).ConfigureAwait(false);
-                await WriteManifestAsync(revision).ConfigureAwait(false);
+                await WriteManifestAsync(revision.Head, revision.SignedManifest).ConfigureAwait(false);
             },
             cancellationToken);
     }
@@ -242,6 +265,77 @@ public sealed class RepositoryStore : IAsyncDisposable
             cancellationToken);
     }
 
+    /// <summary>Tags were changed with no commit: once the tag database and the catalogs of all tags are here, the manifest is replaced.</summary>
+    /// <exception cref="IncompleteStoreException">Some are not here; nothing was changed.</exception>
+    public Task ApplyTagsAsync(long sequence, ReadOnlyMemory<byte> eventBytes, RepositoryHead head, ReadOnlyMemory<byte> signedManifest, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(head);
+        return ApplyAsync(
+            sequence,
+            async () =>
+            {
+                IReadOnlyList<ObjectName> missing = await Objects.ConfirmDurableAsync(StoreItems.HotObjects(head), cancellationToken).ConfigureAwait(false);
+                if (missing.Count == 0)
+                    missing = MissingOfTags(head);
+                if (missing.Count > 0)
+                    throw new IncompleteStoreException(Format.Repository, $"tags of revision {head.Revision}", [.. missing.Take(IncompleteStoreException.MissingMax).Select(o => o.ToString())]);
+                await _applied.AddAsync(sequence, eventBytes, ManifestFile, signedManifest, cancellationToken).ConfigureAwait(false);
+                await WriteManifestAsync(head, signedManifest).ConfigureAwait(false);
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Tags were changed, and something else has followed: only the archive keeps it.</summary>
+    public Task PassTagsAsync(long sequence, ReadOnlyMemory<byte> eventBytes, CancellationToken cancellationToken) =>
+        ApplyAsync(sequence, () => _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken), cancellationToken);
+
+    /// <summary>All tags of what is served, newest revision first; none before the first revision.</summary>
+    /// <exception cref="IncompleteStoreException">The tag database is not here.</exception>
+    /// <exception cref="TagDatabaseFormatException">It is damaged.</exception>
+    public Task<IReadOnlyList<RepositoryTag>> ReadTagsAsync(CancellationToken cancellationToken) => Task.Run(
+        () =>
+        {
+            if (ServedManifest()?.History is not { } history)
+                return [];
+            var name = new ObjectName(history, ObjectKind.History);
+            string file = Path.Combine(Layout.WorkFolder(Format.Repository), $"tags-{Guid.NewGuid():N}.sqlite");
+            try
+            {
+                using (Stream stored = Objects.OpenRead(name) ?? throw new IncompleteStoreException(Format.Repository, "tags", [name.ToString()]))
+                using (Stream plain = ObjectCompression.OpenDecompressor(stored, CompressionAlgorithm.Zlib))
+                using (var copy = new FileStream(file, FileMode.CreateNew, FileAccess.Write))
+                    plain.CopyTo(copy);
+                return TagDatabase.Read(file);
+            }
+            finally
+            {
+                File.Delete(file);
+            }
+        },
+        cancellationToken);
+
+    /// <summary>
+    /// Catalogs that readers of a tag need and that are not here: root catalogs first, those of the store directory once their root is here. A
+    /// store that was behind has passed the revision over without them.
+    /// </summary>
+    public IReadOnlyList<ObjectName> MissingOfTags(RepositoryHead head)
+    {
+        ArgumentNullException.ThrowIfNull(head);
+        var missing = new List<ObjectName>();
+        foreach (ObjectHash hash in head.NamedTags.Select(t => t.RootHash).Distinct().Where(h => !_taggedComplete.ContainsKey(h)))
+        {
+            var root = new ObjectName(hash, ObjectKind.Catalog);
+            if (!Objects.Contains(root))
+                missing.Add(root);
+            else if (CatalogFile.NestedIn(Objects, root, Format.StoreRoot, Layout.WorkFolder(Format.Repository)) is { } store && !Objects.Contains(store))
+                missing.Add(store);
+            else
+                _taggedComplete[hash] = true;
+        }
+
+        return missing;
+    }
+
     /// <summary>The whitelist was renewed.</summary>
     public Task ApplyWhitelistAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ReadOnlyMemory<byte> whitelist, CancellationToken cancellationToken) => ApplyAsync(
         sequence,
@@ -262,6 +356,7 @@ public sealed class RepositoryStore : IAsyncDisposable
             {
                 HashSet<ObjectName> served = ServedObjects();
                 ObjectName[] deletable = [.. objects.Where(o => !served.Contains(o))];
+                _taggedComplete.Clear();
                 foreach (ObjectName name in deletable)
                     _objects.Delete(name);
                 Index.RemoveObjects(deletable);
@@ -337,12 +432,12 @@ public sealed class RepositoryStore : IAsyncDisposable
             throw new IncompleteStoreException(Format.Repository, $"revision {revision.Head.Revision}", [.. missing.Take(IncompleteStoreException.MissingMax)]);
     }
 
-    private async Task WriteManifestAsync(CommittedRevision revision)
+    private async Task WriteManifestAsync(RepositoryHead head, ReadOnlyMemory<byte> signedManifest)
     {
         StepProbe.At(StepNames.NamedBefore, Format.Repository);
         // The archive may have been lost while the named files stayed; then old events come again, and clients must not see them come back.
-        if (ServedManifest() is not { } served || served.Revision <= revision.Head.Revision)
-            await WriteNamedAsync(ManifestFile, revision.SignedManifest, () => StepProbe.At(StepNames.NamedTemporary, Format.Repository)).ConfigureAwait(false);
+        if (ServedManifest() is not { } served || served.Revision < head.Revision || (served.Revision == head.Revision && served.PublishedAt <= head.ManifestAt))
+            await WriteNamedAsync(ManifestFile, signedManifest, () => StepProbe.At(StepNames.NamedTemporary, Format.Repository)).ConfigureAwait(false);
         StepProbe.At(StepNames.NamedAfter, Format.Repository);
     }
 

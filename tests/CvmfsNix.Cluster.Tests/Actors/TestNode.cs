@@ -1,4 +1,5 @@
 using Xunit;
+using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Actors.Repositories;
@@ -26,6 +27,8 @@ internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
     public IPublishingCore Core => _host!.Services.GetRequiredService<IPublishingCore>();
 
     public IReplicationCore Replication => _host!.Services.GetRequiredService<IReplicationCore>();
+
+    public IRepositoryTags Tags => _host!.Services.GetRequiredService<IRepositoryTags>();
 
     public string JournalFile => Path.Combine(_folder, "journal.db");
 

@@ -100,13 +100,4 @@ public sealed class UpkeepTests
     private static ObjectName Root(Manifest manifest) => new(manifest.RootHash, ObjectKind.Catalog);
 
     private static ObjectName Tags(Manifest manifest) => new(manifest.History!.Value, ObjectKind.History);
-
-    private sealed class HandClock : TimeProvider
-    {
-        private long _aheadTicks;
-
-        public void Advance(TimeSpan by) => Interlocked.Add(ref _aheadTicks, by.Ticks);
-
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddTicks(Interlocked.Read(ref _aheadTicks));
-    }
 }

@@ -51,9 +51,9 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
     {
         RepositoryHead next = revision.Head;
         Require(next.Revision == head.Revision + 1, VerifyRules.ManifestRevision, "revision", $"Revision {next.Revision} follows {head.Revision}.");
-        Require(next.PublishedAt >= head.PublishedAt, VerifyRules.ManifestTime, "manifest", $"It is of {next.PublishedAt:u}, earlier than {head.PublishedAt:u} before it.");
+        Require(next.PublishedAt >= head.ManifestAt, VerifyRules.ManifestTime, "manifest", $"It is of {next.PublishedAt:u}, earlier than {head.ManifestAt:u} before it.");
         Require(next.Paths == head.Paths + expected.Paths, GuardRules.Delta, _storeRoot.ToString(), $"It counts {next.Paths} paths; {head.Paths} were there and {expected.Paths} come.");
-        CheckManifest(revision, certificate);
+        CheckManifest(next, revision.SignedManifest, certificate);
         CheckTags(next);
         CheckPresent(next);
         AddedRows added = CheckStore(next, storeFile, before, expected, cancellationToken);
@@ -67,7 +67,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
     /// <exception cref="CommitNotValidException">It must not be appended.</exception>
     public void CheckInitial(CommittedRevision revision, RepositoryCertificate certificate, CancellationToken cancellationToken)
     {
-        CheckManifest(revision, certificate);
+        CheckManifest(revision.Head, revision.SignedManifest, certificate);
         CheckTags(revision.Head);
         CheckPresent(revision.Head);
         CatalogSummary store = CheckWhole(
@@ -75,14 +75,35 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         CheckRoot(revision.Head, store.RootRow, store.Self!.Plus(store.Subtree!), cancellationToken);
     }
 
-    private void CheckManifest(CommittedRevision revision, RepositoryCertificate certificate)
+    /// <summary>Checks the newest revision with other tags.</summary>
+    /// <param name="head">Before the change.</param>
+    /// <param name="tags">After it.</param>
+    /// <param name="certificate">Of the repository.</param>
+    /// <exception cref="CommitNotValidException">It must not be appended.</exception>
+    public void CheckTagged(RepositoryHead head, CommittedTags tags, RepositoryCertificate certificate)
+    {
+        RepositoryHead next = tags.Head;
+        Require(
+            next.Revision == head.Revision && next.RootHash == head.RootHash && next.RootSize == head.RootSize && next.StoreCatalog == head.StoreCatalog
+                && next.PublishedAt == head.PublishedAt && next.Paths == head.Paths && Equals(next.Previous, head.Previous),
+            GuardRules.Head, "tags", "A change of tags changes nothing else.");
+        Require(next.ManifestAt >= head.ManifestAt, VerifyRules.ManifestTime, "manifest", $"It is of {next.ManifestAt:u}, earlier than {head.ManifestAt:u} before it.");
+        CheckManifest(next, tags.SignedManifest, certificate);
+        CheckTags(next);
+        CheckPresent(next);
+        HashSet<ObjectHash> needed = [next.RootHash, next.StoreCatalog, next.History, .. next.NamedTags.Select(t => t.RootHash)];
+        if (next.Previous is { } previous)
+            needed.Add(previous.RootHash);
+        Require(!tags.Superseded.Any(o => needed.Contains(o.Hash)), GuardRules.Head, "tags", "What is needed is called superseded.");
+    }
+
+    private void CheckManifest(RepositoryHead next, ReadOnlyMemory<byte> manifest, RepositoryCertificate certificate)
     {
         const string file = ".cvmfspublished";
-        RepositoryHead next = revision.Head;
         SignedManifest signed;
         try
         {
-            signed = Manifest.ParseSigned(revision.SignedManifest);
+            signed = Manifest.ParseSigned(manifest);
         }
         catch (ManifestFormatException e)
         {
@@ -93,7 +114,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         Require(signed.Verify(certificate), VerifyRules.ManifestSignature, file, "The signature is not one of the repository's certificate.");
         Require(m.RepositoryName == format.Repository, VerifyRules.ManifestName, file, $"It names {m.RepositoryName}.");
         Require(m.Revision == next.Revision, VerifyRules.ManifestRevision, file, $"It says revision {m.Revision}, the commit is revision {next.Revision}.");
-        Require(m.PublishedAt == next.PublishedAt, VerifyRules.ManifestTime, file, $"It says {m.PublishedAt:u}, the commit is of {next.PublishedAt:u}.");
+        Require(m.PublishedAt == next.ManifestAt, VerifyRules.ManifestTime, file, $"It says {m.PublishedAt:u}, the commit is of {next.ManifestAt:u}.");
         Require(m.TtlSeconds == format.TtlSeconds, VerifyRules.ManifestTtl, file, $"It says {m.TtlSeconds} s, the repository's is {format.TtlSeconds} s.");
         Require(
             m.RootHash == next.RootHash && m.RootSize == next.RootSize && m.History == next.History, GuardRules.Head, file, "Root catalog, its size or the tag database are not those of the commit.");

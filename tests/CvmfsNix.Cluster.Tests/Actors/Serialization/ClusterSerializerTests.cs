@@ -1,6 +1,7 @@
 using System.Runtime.Serialization;
 using Akka.Actor;
 using CvmfsNix.Cluster.Actors.Serialization;
+using Wire = CvmfsNix.Cluster.Actors.Serialization.Wire;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Tags;
@@ -11,6 +12,7 @@ using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using Google.Protobuf;
 using Xunit;
 using static CvmfsNix.Cluster.Model.Copies.StoreProtocol;
 using static CvmfsNix.Cluster.Model.Replicas.ReplicaProtocol;
@@ -34,6 +36,7 @@ public sealed class ClusterSerializerTests
     private static readonly ObjectName Object = new(Fake.Hash("o"), ObjectKind.Catalog);
     private static readonly RepositoryTag Tag = new("v1", Fake.Hash("t"), 3, At, 4, "text", "branch", 5);
     private static readonly RevisionHead Head = Fake.Revision(7, At, null, ["a"]).Head with { Previous = Tag, NamedTags = [Tag, Tag with { Name = "v2" }] };
+    private static readonly TagState Tags = new(Head with { TaggedAt = At, CommittedHistory = Fake.Hash("committed") }, new byte[] { 3, 4 }, [Object], [Object, Object]);
     private static readonly ProfileGenerationRecord Profile = new("p", 2, StorePathName.Parse(new string('0', 32) + "-hello"));
     private static readonly Revision Revision = new(Head, new byte[] { 1, 2 }, "infos", "delta", [Object], [Profile]);
     private static readonly RepositoryDefinition Definition = new(Repository, StoreDirectory.Default, HashAlgorithmId.Shake128, 240, 8, Fake.Hash("x"));
@@ -50,6 +53,7 @@ public sealed class ClusterSerializerTests
         new TransactionSealed(Sealed, At), new TransactionDecided(Outcome, At), new TransactionsForgotten(At), new TransactionConcluded(Sealed, Outcome, At), new Conclude(Repository, Sealed, Outcome),
         new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At), new LeaderStarted(3, "node", At), new RevisionCommitted(Revision, [Outcome, InBlob], [Other], At),
         new TransactionsDecided([Outcome], [Other], At), new WhitelistRenewed(new byte[] { 6 }, At, At), new Collected([Object], At),
+        new TagSet(Tag, Tags, At), new TagRemoved("v1", Tags with { Superseded = [] }, At), new SetTag(Repository, "v1", 7, "text"), new RemoveTag(Repository, "v1"), new TagIs(Tag, true, 9),
         new LeadershipTaken(4, "node", At), new RepositoryRegistered(Definition, At),
         new Begin(Repository, Id, Sealed.Digest, true), new Seal(Repository, Sealed), new Abort(Repository, Id), new GetTransaction(Repository, Id), new Decide(Repository, InBlob),
         new OfferSealed(Repository, 63), new WriterBusy(Repository, 5, TimeSpan.FromSeconds(1.5)), new Enqueue(Repository, 6, [Sealed, Sealed]), new Settled(Repository, Id),
@@ -71,7 +75,8 @@ public sealed class ClusterSerializerTests
     [
         LedgerState.Empty.Apply(new TransactionSealed(Sealed, At)).Apply(new TransactionDecided(Outcome, At)).Apply(new TransactionSealed(Sealed with { Id = Other }, At)),
         RepositoryState.Empty.Apply(new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At)).Apply(new LeaderStarted(3, "n", At))
-            .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 8 } }, [Outcome, InBlob], [], At)).Apply(new TransactionsDecided([], [Other], At)),
+            .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 8 } }, [Outcome, InBlob], [], At)).Apply(new TransactionsDecided([], [Other], At))
+            .Apply(new TagSet(Tag, Tags with { Head = Tags.Head with { Revision = 8 }, Kept = [] }, At)),
         RegistryState.Empty.Apply(new LeadershipTaken(4, "n", At)).Apply(new RepositoryRegistered(Definition, At)),
         ReplicaState.Empty.Apply(new ReplicaRegistered("geneva", At)).Apply(new ReplicaPaused(At)).Apply(new ReplicaSeen(Position, At)),
         DirectoryState.Empty.Apply(new ReplicaListed(Key.Replica, At)).Apply(new ReplicaListed(ReplicaId.Parse("a"), At)),
@@ -125,6 +130,20 @@ public sealed class ClusterSerializerTests
         Assert.Throws<SerializationException>(() => _serializer.FromBinary([], "zz"));
         Assert.Throws<SerializationException>(() => _serializer.FromBinary([1, 2, 3], "ts"));
         Assert.Throws<SerializationException>(() => _serializer.FromBinary([], "ts"));
+    }
+
+    [Fact]
+    public void What_a_version_without_tags_wrote_is_still_read()
+    {
+        // Without the fields that came later: absent, not empty.
+        var head = new Wire.RevisionHead { Revision = 7, RootHash = Head.RootHash.ToString(), RootSize = 1, StoreCatalog = Head.StoreCatalog.ToString(), StoreCatalogSize = 2, History = Head.History.ToString(), PublishedAt = At.UtcTicks };
+        var group = new Wire.SupersededObjects { At = At.UtcTicks };
+        group.Objects.Add(Object.ToString());
+        var snapshot = new Wire.RepositorySnapshot { Head = head };
+        snapshot.Superseded.Add(group);
+        var read = (RepositoryState)_serializer.FromBinary(snapshot.ToByteArray(), "rss");
+        Assert.Equal((7UL, null, null), (read.Head!.Revision, read.Head.TaggedAt, read.Head.CommittedHistory));
+        Assert.Equal(new SupersededObjects(At, [Object], 0), Assert.Single(read.Superseded));
     }
 
     [Fact]

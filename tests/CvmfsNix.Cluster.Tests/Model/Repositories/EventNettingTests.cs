@@ -1,4 +1,5 @@
 using CsCheck;
+using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Tests.Actors;
 using Xunit;
@@ -36,6 +37,31 @@ public sealed class EventNettingTests
         Assert.Empty(netting.Add(1, Revision(1)));
         Assert.Empty(netting.Add(2, Revision(2)));
         Assert.Equal([1L], netting.Add(3, Revision(3)).Select(n => n.SequenceNumber));
+    }
+
+    [Fact]
+    public void Tags_take_effect_only_when_nothing_follows_and_the_revision_below_them_is_not_served_without_them() =>
+        Gen.Int[0, 2].List[0, 40].Sample(kinds =>
+        {
+            var netting = new EventNetting();
+            var netted = new List<NettedEvent>();
+            for (int i = 0; i < kinds.Count; i++)
+                netted.AddRange(netting.Add(i + 1, kinds[i] switch { 0 => Revision(i + 1), 1 => Tags(i + 1), _ => new LeaderStarted(1, "n", At) }));
+            netted.AddRange(netting.End());
+
+            Assert.Equal(Enumerable.Range(1, kinds.Count).Select(i => (long)i), netted.Select(n => n.SequenceNumber));
+            NettedEvent[] states = [.. netted.Where(n => n.Event is not LeaderStarted)];
+            Assert.All(states.SkipLast(1), n => Assert.NotEqual(EventEffect.Apply, n.Effect));
+            Assert.All(states.TakeLast(1), n => Assert.Equal(EventEffect.Apply, n.Effect));
+            NettedEvent[] revisions = [.. states.Where(n => n.Event is RevisionCommitted).Reverse()];
+            Assert.All(revisions.Take(2).Where(n => n.SequenceNumber != states[^1].SequenceNumber), n => Assert.Equal(EventEffect.PassWithCatalogs, n.Effect));
+            Assert.All(revisions.Skip(2), n => Assert.Equal(EventEffect.Pass, n.Effect));
+        });
+
+    private static TagSet Tags(int number)
+    {
+        RevisionHead head = Fake.Revision((ulong)number, At, null, []).Head;
+        return new TagSet(new RepositoryTag("v", head.RootHash, head.Revision, At, 1, ""), new TagState(head, new byte[] { 1 }, [], []), At);
     }
 
     private static RevisionCommitted Revision(int number) => new(Fake.Revision((ulong)number, At, null, []), [], [], At);

@@ -80,9 +80,15 @@ public sealed class ReplicationServiceTests
         using FakeReplica replica = await FakeReplica.FollowAsync(node, "mirror-1");
         await replica.RevisionAsync();
         await node.PublishAsync("a");
-        var wait = new WaitRequest { Repository = WholeNode.Repository, Revision = 2, ForReplicas = "site:geneva", TimeoutMs = 1 };
-        RpcException late = await Assert.ThrowsAsync<RpcException>(async () => await node.Publishing.WaitAsync(wait, cancellationToken: Ct));
-        Assert.Contains("mirror-1", late.Status.Detail, StringComparison.Ordinal);
+        var wait = new WaitRequest { Repository = WholeNode.Repository, Revision = 2, ForReplicas = "site:geneva", TimeoutMs = 50 };
+        RpcException late;
+        do
+        {
+            // Too short to ask the node itself, it names no replica yet.
+            wait.TimeoutMs *= 2;
+            late = await Assert.ThrowsAsync<RpcException>(async () => await node.Publishing.WaitAsync(wait, cancellationToken: Ct));
+        }
+        while (!late.Status.Detail.Contains("mirror-1", StringComparison.Ordinal));
 
         wait.TimeoutMs = 120_000;
         AsyncUnaryCall<WaitReply> waiting = node.Publishing.WaitAsync(wait, cancellationToken: Ct);
@@ -114,6 +120,22 @@ public sealed class ReplicationServiceTests
 
         async Task Change(ReplicaAction action) =>
             await node.Publishing.ChangeReplicaAsync(new ChangeReplicaRequest { Replica = "mirror-1", Action = action }, cancellationToken: Ct);
+    }
+
+    [Fact]
+    public async Task A_tag_set_with_no_commit_reaches_the_replica()
+    {
+        await using WholeNode node = await WholeNode.StartAsync();
+        using FakeReplica replica = await FakeReplica.FollowAsync(node, "mirror-1");
+        RevisionEvent created = await replica.RevisionAsync();
+        TagReply set = await node.Publishing.SetTagAsync(new SetTagRequest { Repository = WholeNode.Repository, Name = "v1" }, cancellationToken: Ct);
+        TagsEvent tags = (await replica.UntilAsync(m => m.Event?.Tags is not null)).Event.Tags;
+        Assert.Equal(("v1", 1UL, set.Tag.RootHash), (tags.Set.Name, tags.Set.Revision, tags.Set.RootHash));
+        Assert.Equal((created.Head.RootHash, created.Head.History), (tags.Head.RootHash, tags.Head.CommittedHistory));
+        Assert.Equal(Manifest.ParseSigned(tags.SignedManifest.Memory).Manifest.History.ToString(), tags.Head.History);
+
+        await node.Publishing.RemoveTagAsync(new RemoveTagRequest { Repository = WholeNode.Repository, Name = "v1" }, cancellationToken: Ct);
+        Assert.Equal("v1", (await replica.UntilAsync(m => m.Event?.Tags is not null)).Event.Tags.Removed);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Collections;
+using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Contracts.Publishing;
@@ -26,7 +27,7 @@ internal sealed class TestNode : IAsyncDisposable
         NodeOptions options = NodeOptionsBinder.Bind(arguments, new Hashtable(), out _)! with { Limits = limits };
         _data = DataFolder.Open(_folder.Path);
         _app = NodeHost.Build(options, _data, tokens, Output, services => services
-            .AddSingleton<IPublishingCore>(Core).AddSingleton<IReplicationCore>(Replication).AddSingleton<IRepositoryGate>(Gate));
+            .AddSingleton<IPublishingCore>(Core).AddSingleton<IReplicationCore>(Replication).AddSingleton<IRepositoryTags>(Tags).AddSingleton<IRepositoryGate>(Gate));
         _app.StartAsync().GetAwaiter().GetResult();
         var addresses = _app.Services.GetRequiredService<NodeAddresses>();
         Http = new HttpClient { BaseAddress = new Uri(addresses.Url(Surface.Data)) };
@@ -38,6 +39,8 @@ internal sealed class TestNode : IAsyncDisposable
     public FakeCore Core { get; } = new();
 
     public FakeReplication Replication { get; } = new();
+
+    public FakeTags Tags { get; } = new();
 
     public FakeGate Gate { get; } = new();
 
