@@ -106,7 +106,8 @@ internal static class ClusterConfiguration
     {
         var shared = Instance(database.ConnectionOf(JournalPlugins.Shared));
         var writer = Instance(database.ConnectionOf(JournalPlugins.Writer));
-        var query = database.ConnectionOf("query");
+        var snapshots = Instance(database.ConnectionOf(JournalPlugins.Snapshots));
+        var query = Instance(database.ConnectionOf("query"));
         const string Breaker = """
             circuit-breaker {
               max-failures = 1000
@@ -133,7 +134,7 @@ internal static class ClusterConfiguration
                 }
               }
               query.journal.sql {
-                {{Instance(query)}}
+                {{query}}
                 write-plugin = "{{JournalPlugins.Shared}}"
                 refresh-interval = 1s
               }
@@ -141,7 +142,7 @@ internal static class ClusterConfiguration
                 plugin = "akka.persistence.snapshot-store.sql"
                 auto-start-snapshot-stores = ["akka.persistence.snapshot-store.sql"]
                 sql {
-                  {{Instance(query)}}
+                  {{snapshots}}
                   {{Breaker}}
                 }
               }

@@ -7,6 +7,7 @@ using Akka.Serialization;
 using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Journal;
+using CvmfsNix.Cluster.Actors.Journal.Commits;
 using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Actors.Leadership;
 using CvmfsNix.Cluster.Actors.Replicas;
@@ -110,6 +111,9 @@ public static class CoreHosting
         var clock = provider.GetRequiredService<TimeProvider>();
         var local = provider.GetRequiredService<LocalRepositories>();
         var leadership = provider.GetRequiredService<ILogger<Stratum0Leader>>();
+        var database = provider.GetRequiredService<IJournalDatabase>();
+        if (FirmPlugins.Setup(database) is { } firm)
+            builder.Setups.Add(firm);
         builder
             .ConfigureLoggers(loggers =>
             {
@@ -117,7 +121,7 @@ public static class CoreHosting
                 loggers.LogLevel = Akka.Event.LogLevel.WarningLevel;
                 loggers.AddLoggerFactory();
             })
-            .AddHocon(ClusterConfiguration.Build(options, provider.GetRequiredService<IJournalDatabase>(), port), HoconAddMode.Prepend)
+            .AddHocon(ClusterConfiguration.Build(options, database, port), HoconAddMode.Prepend)
             .WithCustomSerializer("cvmfsnix", ClusterSerializer.Types, system => new ClusterSerializer(system))
             .WithDistributedPubSub(CoreRole)
             .WithShardRegion<TransactionLedger>(

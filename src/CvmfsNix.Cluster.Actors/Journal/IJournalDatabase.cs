@@ -4,7 +4,8 @@ namespace CvmfsNix.Cluster.Actors.Journal;
 /// <param name="ConnectionString">May hold a password: never logged.</param>
 /// <param name="Provider">The plugins' name of the database product.</param>
 /// <param name="Parallelism">Batches one plugin instance writes at the same time.</param>
-internal sealed record JournalConnection(string ConnectionString, string Provider, int Parallelism)
+/// <param name="IsServer">True for a server, whose commits could be cancelled while they wait for a standby.</param>
+internal sealed record JournalConnection(string ConnectionString, string Provider, int Parallelism, bool IsServer = false)
 {
     public override string ToString() => Provider;
 }

@@ -11,4 +11,7 @@ internal static class JournalPlugins
     /// circuit breaker, so writers have an instance of their own with batches of one.
     /// </summary>
     public const string Writer = "akka.persistence.journal.writer";
+
+    /// <summary>For snapshots of all of them.</summary>
+    public const string Snapshots = "akka.persistence.snapshot-store.sql";
 }

@@ -1,4 +1,4 @@
-using Npgsql;
+using System.Data.Common;
 
 namespace CvmfsNix.Cluster.Actors.Journal;
 
@@ -61,7 +61,7 @@ internal sealed class PostgreSqlJournal(string connectionString, bool init, bool
 
     public IMembershipTable? Membership => field ??= new PostgreSqlMembership(_sessions);
 
-    public JournalConnection ConnectionOf(string plugin) => new(_sessions.ForPlugin(plugin), Provider, 3);
+    public JournalConnection ConnectionOf(string plugin) => new(_sessions.ForPlugin(plugin), Provider, 3, IsServer: true);
 
     public Task<DateTimeOffset> NowAsync(CancellationToken ct) => _sessions.RunAsync(
         async connection => new DateTimeOffset((DateTime)(await ScalarAsync(connection, "SELECT clock_timestamp()", ct).ConfigureAwait(false))!), ct);
@@ -92,7 +92,7 @@ internal sealed class PostgreSqlJournal(string connectionString, bool init, bool
     }, ct);
 
     // Empty, or what could be lost.
-    private async Task<string> CheckDurabilityAsync(NpgsqlConnection connection, CancellationToken ct)
+    private async Task<string> CheckDurabilityAsync(DbConnection connection, CancellationToken ct)
     {
         var risks = new List<string>();
         if (await ScalarAsync(connection, "SHOW fsync", ct).ConfigureAwait(false) is not "on")
@@ -105,10 +105,10 @@ internal sealed class PostgreSqlJournal(string connectionString, bool init, bool
         return risks.Count == 0 ? "" : $"The journal database {_sessions.Where} runs with {string.Join(" and ", risks)}.";
     }
 
-    private static async Task<bool> HasSchemaAsync(NpgsqlConnection connection, CancellationToken ct) =>
+    private static async Task<bool> HasSchemaAsync(DbConnection connection, CancellationToken ct) =>
         await ScalarAsync(connection, "SELECT to_regclass('journal') IS NOT NULL AND to_regclass('cvmfsnix_schema') IS NOT NULL", ct).ConfigureAwait(false) is true;
 
-    private static async Task CreateAsync(NpgsqlConnection connection, CancellationToken ct)
+    private static async Task CreateAsync(DbConnection connection, CancellationToken ct)
     {
         var transaction = await connection.BeginTransactionAsync(ct).ConfigureAwait(false);
         await using var ended = transaction.ConfigureAwait(false);
@@ -119,7 +119,7 @@ internal sealed class PostgreSqlJournal(string connectionString, bool init, bool
         await transaction.CommitAsync(ct).ConfigureAwait(false);
     }
 
-    private async Task VerifyAsync(NpgsqlConnection connection, CancellationToken ct)
+    private async Task VerifyAsync(DbConnection connection, CancellationToken ct)
     {
         var version = await ScalarAsync(connection, "SELECT max(version) FROM cvmfsnix_schema", ct).ConfigureAwait(false) as int?;
         if (version != SchemaVersion)
@@ -134,10 +134,11 @@ internal sealed class PostgreSqlJournal(string connectionString, bool init, bool
             throw new JournalException($"The table journal in {_sessions.Where} has no unique constraint on (persistence_id, sequence_number): two leaders could both commit a revision. Restore the database from a backup.");
     }
 
-    private static async Task<object?> ScalarAsync(NpgsqlConnection connection, string sql, CancellationToken ct)
+    private static async Task<object?> ScalarAsync(DbConnection connection, string sql, CancellationToken ct)
     {
-        var command = new NpgsqlCommand(sql, connection);
+        var command = connection.CreateCommand();
         await using var ended = command.ConfigureAwait(false);
+        command.CommandText = sql;
         return await command.ExecuteScalarAsync(ct).ConfigureAwait(false);
     }
 }

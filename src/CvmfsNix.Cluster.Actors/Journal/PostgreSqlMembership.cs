@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Npgsql;
 
 namespace CvmfsNix.Cluster.Actors.Journal;
@@ -37,12 +38,12 @@ internal sealed class PostgreSqlMembership(PostgreSqlSessions sessions) : IMembe
         async connection =>
         {
             // The share lock orders it with a founding: a member is either seen by the founder or learns of the founding.
-            var command = new NpgsqlCommand("""
+            var command = Command(connection, """
                 WITH cluster AS (SELECT 1 FROM cvmfsnix_cluster WHERE name = $1 AND incarnation = $2 FOR SHARE)
                 INSERT INTO cvmfsnix_member AS m (address, incarnation, seen_at) SELECT $3, $2, clock_timestamp() FROM cluster
                 ON CONFLICT (address) DO UPDATE SET incarnation = $2, seen_at = clock_timestamp()
                 RETURNING m.seen_at
-                """, connection);
+                """);
             await using var ended = command.ConfigureAwait(false);
             Bind(command, Name, incarnation, address);
             return await command.ExecuteScalarAsync(ct).ConfigureAwait(false) is DateTime now ? new DateTimeOffset(now) : (DateTimeOffset?)null;
@@ -52,12 +53,12 @@ internal sealed class PostgreSqlMembership(PostgreSqlSessions sessions) : IMembe
     public Task RemoveAsync(string address, CancellationToken ct) =>
         sessions.RunAsync(connection => ExecuteAsync(connection, "DELETE FROM cvmfsnix_member WHERE address = $1", ct, address), ct);
 
-    private static async Task<ClusterRecord> LookAsync(NpgsqlConnection connection, string locking, CancellationToken ct)
+    private static async Task<ClusterRecord> LookAsync(DbConnection connection, string locking, CancellationToken ct)
     {
         long incarnation = 0;
         string founder = "";
         var now = DateTime.UnixEpoch;
-        var cluster = new NpgsqlCommand($"SELECT incarnation, founder, clock_timestamp() FROM cvmfsnix_cluster WHERE name = $1 {locking}", connection);
+        var cluster = Command(connection, $"SELECT incarnation, founder, clock_timestamp() FROM cvmfsnix_cluster WHERE name = $1 {locking}");
         await using (cluster.ConfigureAwait(false))
         {
             Bind(cluster, Name);
@@ -68,8 +69,9 @@ internal sealed class PostgreSqlMembership(PostgreSqlSessions sessions) : IMembe
         }
 
         var found = new List<MemberRow>();
-        var members = new NpgsqlCommand(
-            "SELECT address, extract(epoch FROM clock_timestamp() - seen_at)::double precision FROM cvmfsnix_member WHERE incarnation = $1 ORDER BY seen_at DESC", connection);
+        var members = Command(
+            connection,
+            "SELECT address, extract(epoch FROM clock_timestamp() - seen_at)::double precision FROM cvmfsnix_member WHERE incarnation = $1 ORDER BY seen_at DESC");
         await using (members.ConfigureAwait(false))
         {
             Bind(members, incarnation);
@@ -82,15 +84,22 @@ internal sealed class PostgreSqlMembership(PostgreSqlSessions sessions) : IMembe
         return new ClusterRecord(incarnation, founder, found, new DateTimeOffset(DateTime.SpecifyKind(now, DateTimeKind.Utc)));
     }
 
-    private static async Task<int> ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken ct, params object[] values)
+    private static async Task<int> ExecuteAsync(DbConnection connection, string sql, CancellationToken ct, params object[] values)
     {
-        var command = new NpgsqlCommand(sql, connection);
+        var command = Command(connection, sql);
         await using var ended = command.ConfigureAwait(false);
         Bind(command, values);
         return await command.ExecuteNonQueryAsync(ct).ConfigureAwait(false);
     }
 
-    private static void Bind(NpgsqlCommand command, params object[] values)
+    private static DbCommand Command(DbConnection connection, string sql)
+    {
+        var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return command;
+    }
+
+    private static void Bind(DbCommand command, params object[] values)
     {
         foreach (var value in values)
             command.Parameters.Add(new NpgsqlParameter { Value = value });

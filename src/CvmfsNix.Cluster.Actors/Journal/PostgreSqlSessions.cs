@@ -1,4 +1,6 @@
+using System.Data.Common;
 using System.Net.Sockets;
+using CvmfsNix.Cluster.Actors.Journal.Commits;
 using Npgsql;
 
 namespace CvmfsNix.Cluster.Actors.Journal;
@@ -23,16 +25,16 @@ internal sealed class PostgreSqlSessions(string connectionString)
     private string Own { get; } = Refine(connectionString, "cvmfsnix", 4);
 
     /// <summary>The connection string of one plugin instance: pools are kept by connection string, so each has its own.</summary>
-    public string ForPlugin(string plugin) => Refine(connectionString, "cvmfsnix " + plugin[(plugin.LastIndexOf('.') + 1)..], PluginPoolMax);
+    public string ForPlugin(string plugin) => Refine(connectionString, "cvmfsnix " + string.Join('.', plugin.Split('.').TakeLast(2)), PluginPoolMax);
 
     /// <summary>Runs something on a connection of its own.</summary>
     /// <exception cref="JournalException">The database refuses this node for good.</exception>
     /// <exception cref="JournalUnavailableException">It does not answer at present.</exception>
-    public async Task<T> RunAsync<T>(Func<NpgsqlConnection, Task<T>> work, CancellationToken ct)
+    public async Task<T> RunAsync<T>(Func<DbConnection, Task<T>> work, CancellationToken ct)
     {
         try
         {
-            var connection = new NpgsqlConnection(Own);
+            var connection = new FirmConnection(Own);
             await using var ended = connection.ConfigureAwait(false);
             await connection.OpenAsync(ct).ConfigureAwait(false);
             return await work(connection).ConfigureAwait(false);
