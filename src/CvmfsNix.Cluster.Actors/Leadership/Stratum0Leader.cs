@@ -11,6 +11,7 @@ using CvmfsNix.Cluster.Model.Leadership;
 using CvmfsNix.Cluster.Model.Repositories;
 using CreateRepository = CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol.CreateRepository;
 using Microsoft.Extensions.Logging;
+using static CvmfsNix.Cluster.Model.Recovery.RecoveryProtocol;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
@@ -83,6 +84,7 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
                 End($"the disk of this node is full, and the commits of {full.Repository} need space: {full.Problem}");
         });
         Command<GetLeaderStatus>(_ => Report(Sender));
+        Command<GetWriterState>(m => Forward(m.Repository, m));
     }
 
     public override string PersistenceId => PersistenceIds.Registry;

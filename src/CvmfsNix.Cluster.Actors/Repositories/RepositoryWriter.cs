@@ -4,9 +4,11 @@ using Akka.Event;
 using Akka.Persistence;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Keeping;
+using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
+using static CvmfsNix.Cluster.Model.Recovery.RecoveryProtocol;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
@@ -181,6 +183,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
             _log.Debug("{0}: nothing is collected as long as not every replica could be asked: {1}", _definition.Repository, unknown.Cause.Message);
         });
         Command<GetStatus>(_ => Sender.Tell(Status()));
+        Command<GetWriterState>(_ => Sender.Tell(StateDigest.Report(Context.System, LastSequenceNr, _state)));
         Command<SaveSnapshotSuccess>(saved => DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1)));
         Command<SaveSnapshotFailure>(failure => _log.Warning("{0}: no journal snapshot: {1}", _definition.Repository, failure.Cause.Message));
         Command<DeleteSnapshotsSuccess>(_ => { });

@@ -10,6 +10,7 @@ using CvmfsNix.Cluster.Model.Transactions;
 using Google.Protobuf;
 using static CvmfsNix.Cluster.Actors.Serialization.WireMapping;
 using static CvmfsNix.Cluster.Model.Copies.StoreProtocol;
+using static CvmfsNix.Cluster.Model.Recovery.RecoveryProtocol;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
@@ -75,6 +76,11 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         Of<Decide, Wire.LedgerMessage>("ld", m => new() { Repository = m.Repository.Value, Outcome = ToWire(m.Outcome) }, w => new(RepositoryId.Parse(w.Repository), FromWire(w.Outcome))),
         Of<OfferSealed, Wire.LedgerMessage>("lo", m => new() { Repository = m.Repository.Value, Bucket = m.Bucket }, w => new(RepositoryId.Parse(w.Repository), w.Bucket)),
         Of<WriterBusy, Wire.LedgerMessage>("lw", m => new() { Repository = m.Repository.Value, Bucket = m.Bucket, RetryAfter = m.RetryAfter.Ticks }, w => new(RepositoryId.Parse(w.Repository), w.Bucket, new TimeSpan(w.RetryAfter))),
+
+        // What an actor holds.
+        Of<GetLedgerState, Wire.LedgerMessage>("ql", m => new() { Repository = m.Repository.Value, Bucket = m.Bucket }, w => new(RepositoryId.Parse(w.Repository), w.Bucket)),
+        Of<GetWriterState, Wire.LedgerMessage>("qw", m => new() { Repository = m.Repository.Value }, w => new(RepositoryId.Parse(w.Repository))),
+        Of<StateIs, Wire.StateIs>("qs", m => new() { Node = m.Node, SequenceNumber = m.SequenceNumber, Digest = m.Digest }, w => new(w.Node, w.SequenceNumber, w.Digest)),
 
         // Messages to the writer.
         Of<Enqueue, Wire.Enqueue>("we", ToWireEnqueue, w => new(RepositoryId.Parse(w.Repository), w.Bucket, [.. w.Transactions.Select(FromWire)])),

@@ -2,9 +2,11 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
 using CvmfsNix.Cluster.Actors.Journal;
+using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Steps;
+using static CvmfsNix.Cluster.Model.Recovery.RecoveryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
 namespace CvmfsNix.Cluster.Actors.Transactions;
@@ -39,6 +41,7 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
     private long _snapshotAt;
     private DateTimeOffset _busyUntil = DateTimeOffset.MinValue;
     private bool _writing;
+    private bool _forgetDue;
 
     public TransactionLedger(string entityId, LedgerSettings settings)
     {
@@ -53,7 +56,11 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
             _state = (LedgerState)offer.Snapshot;
             _snapshotAt = offer.Metadata.SequenceNr;
         });
-        Recover<RecoveryCompleted>(_ => Offer(_state.Undecided));
+        Recover<RecoveryCompleted>(_ =>
+        {
+            Offer(_state.Undecided);
+            Self.Tell(new Housekeeping());
+        });
 
         Command<ITransactionMessage>(Take);
         Command<OfferSealed>(_ =>
@@ -65,6 +72,7 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
         Command<WriterBusy>(busy => _busyUntil = Now + busy.RetryAfter);
         Command<OfferAgain>(_ => Offer(_state.Undecided));
         Command<Housekeeping>(_ => KeepHouse());
+        Command<GetLedgerState>(_ => Sender.Tell(StateDigest.Report(Context.System, LastSequenceNr, _state)));
         Command<SaveSnapshotSuccess>(saved => DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1)));
         Command<SaveSnapshotFailure>(failure => Context.GetLogger().Warning("Ledger {0}: no journal snapshot: {1}", PersistenceId, failure.Cause.Message));
         Command<DeleteSnapshotsSuccess>(_ => { });
@@ -150,11 +158,8 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
         Answer(answers);
         Offer(sealedNow);
         if (LastSequenceNr - _snapshotAt >= _settings.SnapshotEvery)
-        {
-            _snapshotAt = LastSequenceNr;
-            SaveSnapshot(_state);
-        }
-
+            Snapshot();
+        Forget();
         if (_pending.Count > 0)
             AnswerPending();
     }
@@ -213,7 +218,29 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
     private void KeepHouse()
     {
         _open.Sweep(Now);
-        if (!_writing && _state.Forget(_settings.Limits, Now) is { } forgotten)
-            PersistAsync(forgotten, e => _state = _state.Apply(e));
+        _forgetDue = true;
+        Forget();
+    }
+
+    // After a write that is under way: a ledger that always writes would never come to it otherwise.
+    private void Forget()
+    {
+        if (_writing || !_forgetDue)
+            return;
+        _forgetDue = false;
+        if (_state.Forget(_settings.Limits, Now) is not { } forgotten)
+            return;
+        // What is forgotten need not be read at the next start either.
+        PersistAsync(forgotten, e =>
+        {
+            _state = _state.Apply(e);
+            Snapshot();
+        });
+    }
+
+    private void Snapshot()
+    {
+        _snapshotAt = LastSequenceNr;
+        SaveSnapshot(_state);
     }
 }

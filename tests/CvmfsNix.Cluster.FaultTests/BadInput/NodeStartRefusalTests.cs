@@ -186,7 +186,7 @@ public sealed class NodeStartRefusalTests
         Assert.Empty(run.Output);
         string[] said = run.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.True(said.Length == lines.Length, run.Errors);
-        Assert.All(said.Zip(lines), pair => Assert.Contains(pair.Second, pair.First));
+        Assert.All(Enumerable.Range(0, lines.Length), i => Assert.Contains(lines[i], said[i]));
         Assert.All(said, line => Assert.StartsWith("cvmfsnix-node: ", line));
         Assert.False(File.Exists(Path.Combine(data, "node.json")) && taken is not null);
     }

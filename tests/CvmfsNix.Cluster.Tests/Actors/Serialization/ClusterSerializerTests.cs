@@ -15,6 +15,7 @@ using CvmfsNix.Cluster.Nix.StorePaths;
 using Google.Protobuf;
 using Xunit;
 using static CvmfsNix.Cluster.Model.Copies.StoreProtocol;
+using static CvmfsNix.Cluster.Model.Recovery.RecoveryProtocol;
 using static CvmfsNix.Cluster.Model.Replicas.ReplicaProtocol;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
@@ -68,6 +69,7 @@ public sealed class ClusterSerializerTests
         new ReplicaIs(Summary, true), new Listed(Key), new ListReplicas(Repository, "a"), new ReplicaList(Repository, [Summary, Summary with { Scrub = null }], true),
         new AwaitReplicas(Repository, 7, ReplicaCondition.All, TimeSpan.FromSeconds(3)), new ReplicaWaitIs(new ReplicaWait(true, [Summary], [Summary with { Paused = true }])),
         new Connected(Key, Session, true), new PausedIs(Key, true), new ScrubWanted(Key, 6), new Forgotten(Key), new NotRegistered(Key), new SessionSuperseded(Key, Session),
+        new GetLedgerState(Repository, 62), new GetWriterState(Repository), new StateIs("node", 7, "digest"),
         new AskStore(), new StoreIs(new StoreMember("id", "address", "url", "site"), -7),
     ];
 
