@@ -39,7 +39,7 @@ internal sealed class Fairness : Benchmark
         using var pool = new BuilderPool(cluster.Nodes.Servers);
         var answers = new List<LoadAnswer>(await OverlappingLoad.RunAsync(pool, Small, "warm", 32, 10, cancellationToken));
         answers.AddRange(await BesideAsync(cluster, pool, options.Number("mebibytes", 1024), cancellationToken));
-        (IReadOnlyList<LoadAnswer> queued, bool fair) = await QueuedAsync(pool, options.Number("queued", 1000), cancellationToken);
+        (IReadOnlyList<LoadAnswer> queued, bool fair) = await QueuedAsync(pool, options.Number("queued", 1000), answers.Max(a => a.Revision), cancellationToken);
         answers.AddRange(queued);
         return await new LoadCheck(cluster, Small, key).RunAsync(answers, cancellationToken) && fair;
     }
@@ -62,13 +62,12 @@ internal sealed class Fairness : Benchmark
         return [.. alone, .. beside];
     }
 
-    private static async Task<(IReadOnlyList<LoadAnswer> Answers, bool Fair)> QueuedAsync(BuilderPool pool, int queued, CancellationToken cancellationToken)
+    private static async Task<(IReadOnlyList<LoadAnswer> Answers, bool Fair)> QueuedAsync(BuilderPool pool, int queued, ulong newest, CancellationToken cancellationToken)
     {
         LoadPublish[] flood = [.. Enumerable.Range(0, queued).Select(i => new LoadPublish(Small, SyntheticPath.Package($"flood-{i}", 3)))];
         LoadBuilder greedy = pool.Builder("greedy");
         LoadBuilder modest = pool.Builder("modest");
         var answers = new List<LoadAnswer>();
-        ulong newest = 0;
         Task<LoadAnswer>[] running = [.. flood.Select(p => Task.Run(
             async () =>
             {

@@ -38,12 +38,12 @@ internal sealed class SteadyLoad : IAsyncDisposable
         }
     }
 
-    /// <summary>The longest time without an answer between two moments, and the time until the first one.</summary>
-    public (TimeSpan Longest, TimeSpan First) Gaps(long from, long until)
+    /// <summary>The longest time without an answer between two moments, and how long after the first of them it ended.</summary>
+    public (TimeSpan Longest, TimeSpan End) Gap(long from, long until)
     {
         long[] times = [from, .. _answers.Select(a => a.Answered).Where(t => t > from && t < until).Order(), until];
-        TimeSpan[] gaps = [.. times.Zip(times.Skip(1), Stopwatch.GetElapsedTime)];
-        return (gaps.Max(), gaps[0]);
+        (TimeSpan Longest, long End) gap = times.Zip(times.Skip(1), (a, b) => (Stopwatch.GetElapsedTime(a, b), b)).MaxBy(g => g.Item1);
+        return (gap.Longest, Stopwatch.GetElapsedTime(from, gap.End));
     }
 
     /// <summary>Begins nothing more; ends when everything is answered.</summary>
