@@ -1,16 +1,21 @@
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Keeping;
+using CvmfsNix.Cluster.Model.Repositories;
 using Microsoft.Extensions.Hosting;
 
 namespace CvmfsNix.Cluster.Actors.Gateway;
 
 /// <summary>Whether this node takes publishes: looked at all the time. Thread-safe.</summary>
-internal sealed class Readiness(CoreSystem core, CoreQuestions questions, LocalRepositories local, LoadedKeys keys, OpenHere open, CoreOptions options) : BackgroundService
+internal sealed class Readiness(CoreSystem core, CoreQuestions questions, LocalRepositories local, LoadedKeys keys, OpenHere open, CoreOptions options, TimeProvider clock) : BackgroundService
 {
+    /// <summary>A store that has not reached a known event for so long is not one to send readers to.</summary>
+    private static readonly TimeSpan LagMax = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan WhileStarting = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan WhileReady = TimeSpan.FromSeconds(1);
 
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Dictionary<string, FollowLag> _lags = new(StringComparer.Ordinal);
     private string _reason = "The node is starting.";
     private HashSet<string> _taking = [];
 
@@ -54,11 +59,21 @@ internal sealed class Readiness(CoreSystem core, CoreQuestions questions, LocalR
                 return $"{writer.Repository}: this node's store has not caught up with the journal yet.";
             if (repository.Problem is { } problem)
                 return $"{writer.Repository}: {problem}";
+            if (LagOf(writer, repository) is var lag && lag > LagMax)
+                return $"{writer.Repository}: this node's store is {writer.SequenceNumber - repository.SeenSequence} events behind the journal, for {lag.TotalSeconds:0} s; it serves revision {repository.Revision}.";
             // It may be this node's turn to lead at any moment.
             if (options.Seeds.Count > 0 && keys.TryLoad(writer.Repository.Value) is null)
                 return $"{writer.Repository}: its signing key is not in {keys.Folder.Directory}. Copy it from the node that created the repository.";
         }
 
         return "";
+    }
+
+    private TimeSpan LagOf(RepositoryProtocol.WriterStatus writer, LocalRepository repository)
+    {
+        string name = writer.Repository.Value;
+        if (!_lags.TryGetValue(name, out var lag))
+            _lags[name] = lag = new FollowLag();
+        return lag.Observe(writer.SequenceNumber, repository.SeenSequence, clock);
     }
 }
