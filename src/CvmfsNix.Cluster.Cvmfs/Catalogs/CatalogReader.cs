@@ -1,3 +1,4 @@
+using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Sqlite;
 
 namespace CvmfsNix.Cluster.Cvmfs.Catalogs;
@@ -65,6 +66,19 @@ public sealed class CatalogReader : IDisposable
 
     /// <summary>The nested catalog mounted at exactly this path, or null.</summary>
     public NestedCatalog? FindNested(RepositoryPath exact) => _table.FindNested(exact);
+
+    /// <summary>
+    /// Every object that a row names, reachable from the root row or not, in no order and as often as it is named: contents, chunks, then nested
+    /// catalogs. Content that is kept outside of the repository is left out. Read as they are asked for.
+    /// </summary>
+    public IEnumerable<CatalogReference> References() => _table.References();
+
+    /// <summary>The nested catalogs with these hashes, in no order.</summary>
+    public IReadOnlyList<NestedCatalog> NestedWith(IReadOnlySet<ObjectHash> hashes)
+    {
+        ArgumentNullException.ThrowIfNull(hashes);
+        return _table.NestedWith(hashes);
+    }
 
     /// <summary>This catalog's own counters counted anew from all rows, dangling ones included.</summary>
     public CatalogCounts CountRows() => _table.CountRows();

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Sqlite;
 
 namespace CvmfsNix.Cluster.Cvmfs.Catalogs;
@@ -121,6 +122,40 @@ internal sealed class CatalogTable
         return statement.Step() ? NestedOf(statement) : null;
     }
 
+    public IEnumerable<CatalogReference> References()
+    {
+        const long external = (long)CatalogFlags.External;
+        using (var rows = _database.Rent($"SELECT hash, size, flags FROM catalog WHERE hash IS NOT NULL AND flags & {external} = 0 AND mode & 61440 <> 16384"))
+        {
+            while (rows.Step()) yield return ReferenceOf(rows, ObjectKind.Data);
+        }
+
+        if (_hasChunks)
+        {
+            using var rows = _database.Rent(
+                "SELECT chunks.hash, chunks.size, catalog.flags FROM chunks JOIN catalog ON catalog.md5path_1=chunks.md5path_1 AND catalog.md5path_2=chunks.md5path_2 "
+                + $"WHERE catalog.flags & {external} = 0");
+            while (rows.Step()) yield return ReferenceOf(rows, ObjectKind.Chunk);
+        }
+
+        using (var rows = _database.Rent(_nested))
+        {
+            while (rows.Step()) yield return new CatalogReference(new ObjectName(NestedHashOf(rows), ObjectKind.Catalog), Math.Max(0, rows.Integer(2)), CompressionAlgorithm.Zlib);
+        }
+    }
+
+    public List<NestedCatalog> NestedWith(IReadOnlySet<ObjectHash> hashes)
+    {
+        var found = new List<NestedCatalog>();
+        using var rows = _database.Rent(_nested);
+        while (rows.Step())
+        {
+            if (hashes.Contains(NestedHashOf(rows))) found.Add(NestedOf(rows));
+        }
+
+        return found;
+    }
+
     public CatalogCounts CountRows()
     {
         var counts = CatalogCounts.Zero;
@@ -217,6 +252,26 @@ internal sealed class CatalogTable
         {
             throw _database.Fault($"a row in {directory} has a bad name: {e.Message}");
         }
+    }
+
+    private CatalogReference ReferenceOf(SqliteStatement row, ObjectKind kind)
+    {
+        var flags = row.Integer(2);
+        var algorithm = (HashAlgorithmId)((flags >> CatalogEntry.HashShift & CatalogEntry.HashMask) + 1);
+        if (!algorithm.IsKnown()) throw _database.Fault($"a row names an object by the hash algorithm {(int)algorithm}, which is unknown");
+        var compression = (CompressionAlgorithm)(flags >> CatalogEntry.CompressionShift & CatalogEntry.CompressionMask);
+        if (compression is not (CompressionAlgorithm.Zlib or CompressionAlgorithm.None)) throw _database.Fault($"a row has the compression algorithm {(int)compression}, which is unknown");
+        if (!row.IsBlob(0) || row.Bytes(0).Length != ObjectHash.Size) throw _database.Fault("a row has a hash that is not a blob of 20 bytes");
+        return new CatalogReference(new ObjectName(new ObjectHash(algorithm, row.Bytes(0)), kind), Math.Max(0, row.Integer(1)), compression);
+    }
+
+    private ObjectHash NestedHashOf(SqliteStatement row)
+    {
+        const int textMax = 64;
+        var text = row.Bytes(1);
+        Span<char> chars = stackalloc char[textMax];
+        if (text.Length <= textMax && ObjectHash.TryParse(chars[..Encoding.Latin1.GetChars(text, chars)], out var hash)) return hash;
+        throw _database.Fault($"a nested catalog has the hash '{Excerpt.Of(row.String(1))}', which is none");
     }
 
     private NestedCatalog NestedOf(SqliteStatement row)

@@ -25,6 +25,9 @@ public enum DataPathKind
 
     /// <summary>What the stores of a cluster ask of each other.</summary>
     Peer,
+
+    /// <summary>What replicas ask for.</summary>
+    Replica,
 }
 
 /// <summary>
@@ -33,7 +36,7 @@ public enum DataPathKind
 /// </summary>
 /// <param name="Kind">What it names.</param>
 /// <param name="Repository">Fully qualified name; empty for the list.</param>
-/// <param name="Rest">Named file: its name. Object: its path below the repository. Geo: the comma-separated hosts. Upload: the transaction. Peer: what is asked.</param>
+/// <param name="Rest">Named file: its name. Object: its path below the repository. Geo: the comma-separated hosts. Upload: the transaction. Peer, replica: what is asked.</param>
 public readonly record struct DataPath(DataPathKind Kind, string Repository = "", string Rest = "")
 {
     private const string NamedPrefix = ".cvmfs";
@@ -51,6 +54,7 @@ public readonly record struct DataPath(DataPathKind Kind, string Repository = ""
             "cvmfs" when path == "/cvmfs/info/v1/repositories.json" => new DataPath(DataPathKind.RepositoryList),
             "cvmfs" when RepositoryName.IsValid(parts[2]) => InRepository(parts),
             "peer" when parts.Length == 4 && RepositoryName.IsValid(parts[2]) => new DataPath(DataPathKind.Peer, parts[2], parts[3]),
+            "replica" when parts.Length == 4 && RepositoryName.IsValid(parts[2]) => new DataPath(DataPathKind.Replica, parts[2], parts[3]),
             "upload" when parts.Length == 4 && RepositoryName.IsValid(parts[2]) => new DataPath(DataPathKind.Upload, parts[2], parts[3]),
             _ => default,
         };

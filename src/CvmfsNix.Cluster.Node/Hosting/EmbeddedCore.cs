@@ -3,6 +3,7 @@ using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Node.Gateway;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Node.Peers;
+using CvmfsNix.Cluster.Node.Replication;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace CvmfsNix.Cluster.Node.Hosting;
@@ -18,6 +19,8 @@ public static class EmbeddedCore
         services.AddCvmfsNixCore(ToCore(options));
         services.AddSingleton<IStoreSurface, StoreSurface>();
         services.AddSingleton<PeerEndpoint>();
+        services.AddSingleton<IReplicaStores, CoreReplicaStores>();
+        services.AddSingleton<ReplicaEndpoint>();
         return services.AddSingleton<IRepositoryGate, StoreGate>();
     }
 

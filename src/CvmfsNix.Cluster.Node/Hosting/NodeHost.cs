@@ -8,6 +8,7 @@ using CvmfsNix.Cluster.Node.Gateway;
 using CvmfsNix.Cluster.Node.Management;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Node.Peers;
+using CvmfsNix.Cluster.Node.Replication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -153,6 +154,7 @@ public static class NodeHost
         var uploads = app.Services.GetRequiredService<UploadEndpoint>();
         var management = app.Services.GetRequiredService<ManagementEndpoint>();
         var peers = app.Services.GetService<PeerEndpoint>();
+        var replicas = app.Services.GetService<ReplicaEndpoint>();
         app.MapWhen(context => Of(context) == Surface.Data, branch => branch.Run(context =>
         {
             DataPath path = DataPath.Parse(context.Request.Path.Value ?? "");
@@ -160,6 +162,7 @@ public static class NodeHost
             {
                 DataPathKind.Upload => uploads.ReceiveAsync(context, path),
                 DataPathKind.Peer when peers is not null => peers.ServeAsync(context, path),
+                DataPathKind.Replica when replicas is not null => replicas.ServeAsync(context, path),
                 _ => folders.ServeAsync(context, path),
             };
         }));

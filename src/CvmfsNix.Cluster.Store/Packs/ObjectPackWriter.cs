@@ -15,7 +15,7 @@ public sealed class ObjectPackWriter(Stream destination)
 
     /// <summary>Bytes of a pack with so many objects of so many stored bytes in total.</summary>
     public static long SizeOf(long objects, long storedBytes) =>
-        PackFrame.Magic.Length + (objects * PackFrame.ObjectSize) + storedBytes + PackFrame.EndSize;
+        PackFrame.Magic.Length + (objects * PackFrame.ObjectSize) + storedBytes + PackEnd.Size;
 
     /// <summary>Adds an object that is in memory.</summary>
     /// <exception cref="ArgumentException">The bytes are not as many as the header says.</exception>
@@ -59,8 +59,8 @@ public sealed class ObjectPackWriter(Stream destination)
     {
         await StartAsync(cancellationToken).ConfigureAwait(false);
         _finished = true;
-        PackFrame.WriteEnd(_frame, Objects, _storedBytes);
-        await destination.WriteAsync(_frame.AsMemory(0, PackFrame.EndSize), cancellationToken).ConfigureAwait(false);
+        PackEnd.Write(_frame, Objects, _storedBytes);
+        await destination.WriteAsync(_frame.AsMemory(0, PackEnd.Size), cancellationToken).ConfigureAwait(false);
         await destination.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 

@@ -18,11 +18,7 @@ internal static class PackFrame
 {
     public const byte ObjectMark = (byte)'O';
 
-    public const byte EndMark = (byte)'E';
-
     public const int ObjectSize = 1 + 1 + 1 + 1 + ObjectHash.Size + 8 + 8;
-
-    public const int EndSize = 1 + 8 + 8;
 
     public static ReadOnlySpan<byte> Magic => "CNPACK\u0001\n"u8;
 
@@ -61,14 +57,4 @@ internal static class PackFrame
         header = new PackedObject(new ObjectName(new ObjectHash(algorithm, frame.Slice(4, ObjectHash.Size)), kind), compression, storedSize, plainSize);
         return null;
     }
-
-    public static void WriteEnd(Span<byte> frame, long objects, long storedBytes)
-    {
-        frame[0] = EndMark;
-        BinaryPrimitives.WriteInt64LittleEndian(frame[1..], objects);
-        BinaryPrimitives.WriteInt64LittleEndian(frame[9..], storedBytes);
-    }
-
-    public static (long Objects, long StoredBytes) ReadEnd(ReadOnlySpan<byte> frame) =>
-        (BinaryPrimitives.ReadInt64LittleEndian(frame[1..]), BinaryPrimitives.ReadInt64LittleEndian(frame[9..]));
 }

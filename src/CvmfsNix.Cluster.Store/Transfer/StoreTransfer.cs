@@ -34,17 +34,34 @@ public sealed class StoreTransfer(RepositoryStore store)
     public long Size(StoreItem item) => (item.Blob is { } blob ? store.Blobs.Size(blob) : store.Objects.StoredSize(item.Object)) ?? 0;
 
     /// <summary>Writes an item pack of what is here; what is not is left out.</summary>
-    public async Task SendAsync(IEnumerable<StoreItem> items, Stream destination, CancellationToken cancellationToken)
+    public Task SendAsync(IEnumerable<StoreItem> items, Stream destination, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(items);
+        return SendAsync(items.Select(i => new WantedItem(i)), null, destination, cancellationToken);
+    }
+
+    /// <summary>Writes an item pack of what is here, as patches where the asker has a base and it pays; what is not here is left out.</summary>
+    /// <param name="items">What is asked for.</param>
+    /// <param name="patches">Makes the patches; null = none are made.</param>
+    /// <param name="destination">Gets the pack.</param>
+    /// <param name="cancellationToken">Gives up in the middle.</param>
+    public async Task SendAsync(IEnumerable<WantedItem> items, PatchCache? patches, Stream destination, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(items);
         var pack = new ItemPackWriter(destination);
-        foreach (StoreItem item in items)
+        foreach (WantedItem wanted in items)
         {
+            StoreItem item = wanted.Item;
             Stream? content = item.Blob is { } blob ? store.Blobs.OpenRead(blob) : store.Objects.OpenRead(item.Object);
             if (content is null)
                 continue;
             await using (content.ConfigureAwait(false))
-                await pack.WriteAsync(item, content.Length, content, cancellationToken).ConfigureAwait(false);
+            {
+                if (patches is not null && wanted.Base is { } known && await patches.FindAsync(known, item.Object, cancellationToken).ConfigureAwait(false) is { } steps)
+                    await pack.WritePatchAsync(item.Object, content.Length, content, known, steps, cancellationToken).ConfigureAwait(false);
+                else
+                    await pack.WriteAsync(item, content.Length, content, cancellationToken).ConfigureAwait(false);
+            }
         }
 
         await pack.FinishAsync(cancellationToken).ConfigureAwait(false);
@@ -57,7 +74,7 @@ public sealed class StoreTransfer(RepositoryStore store)
     /// <exception cref="IOException">The disk failed or is full.</exception>
     public async Task<int> ReceiveAsync(Stream source, CancellationToken cancellationToken)
     {
-        var pack = new ItemPackReader(source);
+        using var pack = new ItemPackReader(source);
         int items = 0;
         ObjectBatch batch = store.Objects.BeginBatch();
         await using (batch.ConfigureAwait(false))

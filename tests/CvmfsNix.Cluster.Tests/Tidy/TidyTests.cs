@@ -19,8 +19,9 @@ public sealed class TidyTests
         ["Model"] = ["Cvmfs", "Nix"],
         ["Verify"] = ["Cvmfs", "Nix"],
         ["Store"] = ["Cvmfs", "Nix", "Verify"],
-        ["Actors"] = ["Model", "Store", "Cvmfs", "Nix"],
-        ["Node"] = ["Actors", "Contracts", "Model", "Store", "Cvmfs", "Nix"],
+        ["Replication"] = ["Model", "Store", "Cvmfs", "Nix"],
+        ["Actors"] = ["Model", "Replication", "Store", "Cvmfs", "Nix"],
+        ["Node"] = ["Actors", "Contracts", "Model", "Replication", "Store", "Cvmfs", "Nix"],
         ["Cli"] = ["Contracts", "Cvmfs", "Nix", "Store", "Verify"],
     };
 
