@@ -18,7 +18,7 @@ namespace CvmfsNix.Cluster.Node.Control;
 /// <see cref="CallInterceptor"/>.
 /// </summary>
 public sealed class ReplicationService(
-    IReplicationCore core, AccessTokens tokens, NodeAddresses addresses, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ReplicationService> log) : Replication.ReplicationBase
+    IReplicationCore core, AccessTokens tokens, NodeAddresses addresses, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ReplicationService> log) : Contracts.Replication.Replication.ReplicationBase
 {
     /// <summary>Of the stream; hello and welcome say it.</summary>
     public const uint Protocol = 1;

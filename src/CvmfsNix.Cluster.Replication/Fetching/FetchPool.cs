@@ -34,6 +34,8 @@ internal sealed class FetchPool : IAsyncDisposable
     private readonly HashSet<Task> _running = [];
     private readonly List<string> _nowhere = [];
     private Task? _waking;
+    private int _readyActive;
+    private int _patientActive;
     private long _lastDelivery;
     private long _nowhereCount;
     private long _bytesFromSiblings;
@@ -57,6 +59,9 @@ internal sealed class FetchPool : IAsyncDisposable
     /// <summary>Those of siblings.</summary>
     public long BytesFromSiblings => Interlocked.Read(ref _bytesFromSiblings);
 
+    /// <summary>Gets what is asked for, from any thread.</summary>
+    public Action<StoreItem>? Adding { get; set; }
+
     /// <summary>Whether an object that came as a hint turned out not to inflate.</summary>
     public bool IsRaw(ObjectName name) => _intake.IsRaw(name);
 
@@ -78,6 +83,7 @@ internal sealed class FetchPool : IAsyncDisposable
                     if (_outstanding.Add(item.Item))
                     {
                         item.Group.Add();
+                        Adding?.Invoke(item.Item);
                         _meter.Missing(item.Bytes);
                         Route(item);
                     }
@@ -313,6 +319,11 @@ internal sealed class FetchPool : IAsyncDisposable
                     lane.Active--;
                     return;
                 }
+
+                if (wait)
+                    _patientActive++;
+                else
+                    _readyActive++;
             }
 
             try
@@ -326,6 +337,17 @@ internal sealed class FetchPool : IAsyncDisposable
             catch (Exception e)
             {
                 Fail(e);
+            }
+
+            lock (_gate)
+            {
+                if (wait)
+                    _patientActive--;
+                else
+                    _readyActive--;
+                // Siblings wait for what came as this one waits for theirs: it must not lie in a batch that fills only with what they have.
+                if (_readyActive == 0 && (_patientActive > 0 || _lanes.Values.Any(l => l.HasPatient)) && !_lanes.Values.Any(l => l.HasReady))
+                    _intake.Flush();
             }
         }
     }
@@ -422,6 +444,10 @@ internal sealed class FetchPool : IAsyncDisposable
         public Source Source => source;
 
         public int Active { get; set; }
+
+        public bool HasReady => _ready.Count > 0;
+
+        public bool HasPatient => _patient.Count > 0;
 
         /// <summary>Of those, streams that have not taken anything yet.</summary>
         public int Starting { get; set; }

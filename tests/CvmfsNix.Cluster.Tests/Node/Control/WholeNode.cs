@@ -42,7 +42,7 @@ internal sealed class WholeNode : IAsyncDisposable
 
     public Publishing.PublishingClient Publishing { get; private set; } = null!;
 
-    public Replication.ReplicationClient Replication { get; private set; } = null!;
+    public Contracts.Replication.Replication.ReplicationClient Replication { get; private set; } = null!;
 
     public string Data => _folder.Path;
 
@@ -54,7 +54,7 @@ internal sealed class WholeNode : IAsyncDisposable
         await node.Core.CreateRepositoryAsync(new CreateRepository(Repository), TestContext.Current.CancellationToken);
         node._channel = GrpcChannel.ForAddress(node._app.Services.GetRequiredService<NodeAddresses>().Url(Surface.Control));
         node.Publishing = new Publishing.PublishingClient(node._channel);
-        node.Replication = new Replication.ReplicationClient(node._channel);
+        node.Replication = new Contracts.Replication.Replication.ReplicationClient(node._channel);
         return node;
     }
 
