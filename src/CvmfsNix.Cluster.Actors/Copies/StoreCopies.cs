@@ -9,7 +9,12 @@ namespace CvmfsNix.Cluster.Actors.Copies;
 /// Keeps what must not be lost on as many stores as the rules ask for, and brings here what only others have. Stateless but for the connections:
 /// every answer is made of what the stores say at that moment. Thread-safe.
 /// </summary>
-internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? peers, TimeProvider clock)
+/// <param name="rules">How many copies.</param>
+/// <param name="set">The stores of the moment.</param>
+/// <param name="peers">The way to the others; null where there is none.</param>
+/// <param name="severalNodes">This node is one of several: what it needs may lie on another one, also where one copy is enough.</param>
+/// <param name="clock">For patience.</param>
+internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? peers, bool severalNodes, TimeProvider clock)
 {
     private const int PullItems = 256;
     private const int PullsAtOnce = 4;
@@ -30,8 +35,8 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
 
     private static readonly TimeSpan AppliedTimeout = TimeSpan.FromSeconds(3);
 
-    /// <summary>Whether more than this node's store is needed.</summary>
-    public bool Needed => rules.Copies > 1;
+    /// <summary>Whether other stores than this node's count.</summary>
+    public bool Needed => severalNodes || rules.Copies > 1;
 
     /// <summary>The store set.</summary>
     public StoreSet Set => set;

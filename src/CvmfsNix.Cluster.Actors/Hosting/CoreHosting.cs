@@ -52,6 +52,7 @@ public static class CoreHosting
             new CopyRules(options.Copies),
             sp.GetRequiredService<StoreSet>(),
             sp.GetService<IStoreSurface>() is { } surface ? new PeerClient(surface.Credential) : null,
+            options.Seeds.Count > 0,
             sp.GetRequiredService<TimeProvider>()));
         services.AddSingleton(sp => new PeerStores(
             sp.GetRequiredService<LocalRepositories>(),

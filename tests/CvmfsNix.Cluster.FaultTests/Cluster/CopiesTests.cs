@@ -73,14 +73,27 @@ public sealed class CopiesTests(ITestOutputHelper output)
         await CompleteAsync(cluster, key, history);
     }
 
+    [Fact]
+    public async Task With_one_copy_a_publish_through_a_node_that_does_not_lead_is_committed_and_reaches_all()
+    {
+        await using PostgresServer postgres = await StartPostgresAsync();
+        await using ClusterOfNodes cluster = await StartAsync(postgres, copies: 1);
+        var history = new HistoryLog();
+        string key = await CreateAsync(cluster);
+        ClusterNode leader = await cluster.LeaderAsync(Ct);
+        SyntheticStore store = await StoreAsync(cluster);
+        await PublishAsync(cluster, store, store.Paths, history, cluster.Nodes.First(n => n != leader));
+        await CompleteAsync(cluster, key, history);
+    }
+
     private static async Task<PostgresServer> StartPostgresAsync()
     {
         Assert.SkipWhen(PostgresServer.Missing is not null, PostgresServer.Missing ?? "");
         return await PostgresServer.StartAsync(null, Ct);
     }
 
-    private static Task<ClusterOfNodes> StartAsync(PostgresServer postgres) =>
-        ClusterOfNodes.StartAsync(new ClusterSettings(postgres.ConnectionString("cvmfsnix")) { Switches = ["--copies", "2"] }, Ct);
+    private static Task<ClusterOfNodes> StartAsync(PostgresServer postgres, int copies = 2) =>
+        ClusterOfNodes.StartAsync(new ClusterSettings(postgres.ConnectionString("cvmfsnix")) { Switches = ["--copies", $"{copies}"] }, Ct);
 
     private static async Task<string> CreateAsync(ClusterOfNodes cluster) =>
         (await cluster.CliAsync(["repo", "create", Fqrn, "--json"], Ct)).Json.GetProperty("publicKey").GetString()!;

@@ -94,7 +94,7 @@ internal sealed class PeerNode : IAsyncDisposable, IStoreSurface
             node.Set.Replace([.. nodes.Select(n => n.Member())]);
     }
 
-    public StoreCopies Copies(int copies) => new(new CopyRules(copies), Set, Peers, TimeProvider.System);
+    public StoreCopies Copies(int copies) => new(new CopyRules(copies), Set, Peers, severalNodes: true, TimeProvider.System);
 
     public async ValueTask DisposeAsync()
     {
