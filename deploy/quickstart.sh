@@ -3,16 +3,17 @@
 #
 # From nothing to a published and checked closure on this machine; needs the .NET 10 SDK and nothing else:
 #   build if needed -> start a node on loopback in a fresh temporary folder -> create a repository -> publish a closure
-#   -> read everything back over HTTP with nothing but the public key -> compare with the source.
-# The last line is "QUICKSTART OK repository=... revision=... url=... pubkey=... stratum1=..."; without --once the node
-# then stays up until Ctrl-C. Only processes started here are ended, by their ids, and the temporary folder is removed.
+#   -> read everything back over HTTP with nothing but the public key -> compare with the source
+#   -> the same through a stratum1 that mirrors the node.
+# The last line is "QUICKSTART OK repository=... revision=... url=... pubkey=... stratum1=..."; without --once both nodes
+# then stay up until Ctrl-C. Only processes started here are ended, by their ids, and the temporary folder is removed.
 set -euo pipefail
 
 once=0
 for argument in "$@"; do
     case $argument in
         --once) once=1 ;;
-        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "quickstart: unknown argument $argument (only --once is known)" >&2; exit 2 ;;
     esac
 done
@@ -30,18 +31,22 @@ fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/cvmfsnix-quickstart.XXXXXX")
 node_pid=
+mirror_pid=
 finish() {
     local status=$?
     trap - EXIT INT TERM
-    if [ -n "$node_pid" ] && kill -0 "$node_pid" 2>/dev/null; then
-        kill -TERM "$node_pid" 2>/dev/null || true
+    local pid
+    for pid in $mirror_pid $node_pid; do
+        kill -0 "$pid" 2>/dev/null || continue
+        kill -TERM "$pid" 2>/dev/null || true
         for _ in $(seq 100); do
-            kill -0 "$node_pid" 2>/dev/null || break
+            kill -0 "$pid" 2>/dev/null || break
             sleep 0.1
         done
-        kill -KILL "$node_pid" 2>/dev/null || true
-    fi
+        kill -KILL "$pid" 2>/dev/null || true
+    done
     [ "$status" != 1 ] || [ ! -s "$work/node.log" ] || { say "--- the node's last words:"; tail -n 20 "$work/node.log" >&2; }
+    [ "$status" != 1 ] || [ ! -s "$work/mirror.log" ] || { say "--- the stratum1's last words:"; tail -n 20 "$work/mirror.log" >&2; }
     # Store paths are read-only trees.
     chmod -R u+w "$work" 2>/dev/null || true
     rm -rf "$work"
@@ -163,6 +168,37 @@ if ! cmp -s "$work/want" "$work/have"; then
     fail "these paths came back with another NAR hash than their source has"
 fi
 
+# --- stratum1 ----------------------------------------------------------------------------------------------------
+say "starting a stratum1 in $work/mirror ..."
+mkfifo "$work/mirror.out"
+mirror_ready=
+start_mirror() {
+    env -u CVMFSNIX__JOURNAL -u CVMFSNIX__SEED "$node" --roles stratum1 --core "$server" --data "$work/mirror" \
+        --http "127.0.0.1:$1" --management "127.0.0.1:$2" >"$work/mirror.out" 2>"$work/mirror.log" </dev/null &
+    mirror_pid=$!
+    exec 4<"$work/mirror.out"
+    local line
+    while IFS= read -r line <&4; do
+        case $line in READY\ *) mirror_ready=${line#READY }; break ;; esac
+    done
+    cat <&4 >/dev/null &
+    exec 4<&-
+}
+start_mirror "$(port_or_zero 8021)" "$(port_or_zero 8571)"
+if [ -z "$mirror_ready" ] && grep -q 'address already in use\|port is in use' "$work/mirror.log"; then
+    wait "$mirror_pid" || true
+    start_mirror 0 0
+fi
+[ -n "$mirror_ready" ] || fail "the stratum1 ended before it was ready"
+stratum1=$(printf '%s' "$mirror_ready" | sed -n 's/.*"http":"\([^"]*\)".*/\1/p')/cvmfs/$repository
+# Ready, it serves everything the node had when it began to follow.
+say "reading it back through the stratum1 ..."
+"$cli" ls -lR --digest --json --url "$stratum1" --pubkey "$pubkey" /nix/store >"$work/mirror.listing"
+cmp -s "$work/listing" "$work/mirror.listing" || fail "the stratum1 serves something else than the node"
+"$cli" get --url "$stratum1" --pubkey "$pubkey" /nix/store "$work/mirror.back" >/dev/null
+sed "s|^/nix/store|$work/mirror.back|" "$work/paths" | xargs "$cli" dev nar-hash >"$work/mirror.have"
+cmp -s "$work/want" "$work/mirror.have" || fail "what the stratum1 serves has other NAR hashes than its source"
+
 # The same publish again must find everything there.
 again=(publish --repo "$repository" "$top_path" --json)
 [ -z "$root" ] || again+=(--store-root "$root" --registration "$registration")
@@ -178,13 +214,17 @@ What next, in another shell:
   $cli status
   $cli publish --repo $repository ./result
   $cli ls -lR --url $url --pubkey $pubkey /nix/store
-A CernVM-FS client mounts it with CVMFS_SERVER_URL=$url and CVMFS_PUBLIC_KEY=$pubkey
+A CernVM-FS client mounts it with CVMFS_SERVER_URL=$url (or $stratum1) and CVMFS_PUBLIC_KEY=$pubkey
 TEXT
-[ "$once" = 1 ] || say "The node stays up until Ctrl-C; then $work is removed."
-result="QUICKSTART OK repository=$repository revision=$revision url=$url pubkey=$pubkey stratum1=-"
+[ "$once" = 1 ] || say "Both nodes stay up until Ctrl-C; then $work is removed."
+result="QUICKSTART OK repository=$repository revision=$revision url=$url pubkey=$pubkey stratum1=$stratum1"
 if [ "$once" = 1 ]; then
-    kill -TERM "$node_pid"
+    kill -TERM "$mirror_pid"
     code=0
+    wait "$mirror_pid" || code=$?
+    mirror_pid=
+    [ "$code" = 0 ] || fail "the stratum1 did not stop cleanly (exit $code)"
+    kill -TERM "$node_pid"
     wait "$node_pid" || code=$?
     node_pid=
     [ "$code" = 0 ] || fail "the node did not stop cleanly (exit $code)"

@@ -64,7 +64,11 @@ public static class CoreHosting
         services.AddSingleton<LocalRepositories>();
         services.AddSingleton<CoreSystem>();
         services.TryAddSingleton(Database(options.Journal));
-        services.AddSingleton<IJournalReader, JournalReader>();
+        services.AddSingleton<IJournalReader>(sp =>
+        {
+            var core = sp.GetRequiredService<CoreSystem>();
+            return new JournalReader(() => core.System);
+        });
         services.AddSingleton(provider => new CoreActors((builder, port) => Configure(builder, provider, options, port)));
         services.AddSingleton<CoreLife>();
         services.AddSingleton<CoreQuestions>();

@@ -4,7 +4,6 @@ using Akka.Persistence.Query;
 using Akka.Persistence.Sql.Query;
 using Akka.Streams;
 using Akka.Streams.Dsl;
-using CvmfsNix.Cluster.Actors.Hosting;
 
 namespace CvmfsNix.Cluster.Actors.Journal;
 
@@ -16,7 +15,8 @@ internal interface IJournalReader
 }
 
 /// <summary>Reads by whatever actor system the node has at the moment.</summary>
-internal sealed class JournalReader(CoreSystem core) : IJournalReader
+/// <param name="current">The actor system; null between two.</param>
+internal sealed class JournalReader(Func<ActorSystem?> current) : IJournalReader
 {
     private readonly Lock _gate = new();
     private Source? _source;
@@ -42,7 +42,7 @@ internal sealed class JournalReader(CoreSystem core) : IJournalReader
     {
         lock (_gate)
         {
-            var system = core.System ?? throw new JournalUnavailableException("This node has no actor system at present.");
+            var system = current() ?? throw new JournalUnavailableException("This node has no actor system at present.");
             if (_source?.System != system)
                 _source = new Source(system, PersistenceQuery.Get(system).ReadJournalFor<SqlReadJournal>(SqlReadJournal.Identifier), ActorMaterializer.Create(system));
             return _source;

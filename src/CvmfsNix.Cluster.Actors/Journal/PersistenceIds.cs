@@ -20,4 +20,7 @@ internal static class PersistenceIds
 
     /// <summary>A repository's list of mirrors.</summary>
     public static string Directory(RepositoryId repository) => $"replicas-of-{repository}";
+
+    /// <summary>A repository's history on a mirror.</summary>
+    public static string Mirror(string repository) => $"mirror-{repository}";
 }

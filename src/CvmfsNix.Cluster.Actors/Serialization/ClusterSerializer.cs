@@ -1,6 +1,7 @@
 using System.Runtime.Serialization;
 using Akka.Actor;
 using Akka.Serialization;
+using CvmfsNix.Cluster.Actors.Mirrors;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Copies;
 using CvmfsNix.Cluster.Model.Ids;
@@ -65,6 +66,12 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         Of<LeadershipTaken, Wire.LeadershipTaken>("gl", e => new() { Epoch = e.Epoch, Node = e.Node, At = Ticks(e.At) }, w => new(w.Epoch, w.Node, Time(w.At))),
         Of<RepositoryRegistered, Wire.RepositoryRegistered>("gr", e => new() { Definition = ToWire(e.Definition), At = Ticks(e.At) }, w => new(FromWire(w.Definition), Time(w.At))),
         Of<RegistryState, Wire.RegistrySnapshot>("gss", ToWire, FromWire),
+
+        // A mirror's events and snapshot.
+        Of<MirrorPinned, Wire.MirrorPinned>("xp", MirrorMapping.ToWire, MirrorMapping.FromWire),
+        Of<MirrorApplied, Wire.MirrorApplied>("xa", MirrorMapping.ToWire, MirrorMapping.FromWire),
+        Of<MirrorDropped, Wire.MirrorDropped>("xd", MirrorMapping.ToWire, MirrorMapping.FromWire),
+        Of<MirrorState, Wire.MirrorSnapshot>("xss", MirrorMapping.ToWire, MirrorMapping.FromWire),
 
         // Messages to a ledger.
         Of<Begin, Wire.LedgerMessage>("lb", m => new() { Repository = m.Repository.Value, Id = Id(m.Id), Digest = Digest(m.Digest), Register = m.Register }, w => new(RepositoryId.Parse(w.Repository), Id(w.Id), Digest(w.Digest), w.Register)),

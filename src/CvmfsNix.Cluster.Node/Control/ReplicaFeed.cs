@@ -49,7 +49,7 @@ internal sealed class ReplicaFeed(
         session.OnNews(Poke);
         using IDisposable watch = core.Watch(Poke);
         await SendAsync(new ToReplica { Welcome = welcome }, ct);
-        long pulsed = time.GetTimestamp();
+        long? pulsed = null;
         while (true)
         {
             ct.ThrowIfCancellationRequested();
@@ -60,14 +60,15 @@ internal sealed class ReplicaFeed(
             bool more = false;
             foreach (FollowedRepository repository in repositories)
                 more |= await FeedAsync(repository, joined, ct);
-            if (time.GetElapsedTime(pulsed) >= PulseEvery)
+            // The first one tells a mirror that everything there is has been offered.
+            if (pulsed is not { } last || time.GetElapsedTime(last) >= PulseEvery)
             {
                 pulsed = time.GetTimestamp();
                 await PulseAsync(repositories, ct);
             }
 
             if (!more)
-                await _moved.WaitAsync(Positive(PulseEvery - time.GetElapsedTime(pulsed)), ct);
+                await _moved.WaitAsync(Positive(PulseEvery - time.GetElapsedTime(pulsed.Value)), ct);
         }
     }
 

@@ -37,7 +37,8 @@ public enum DataPathKind
 /// <param name="Kind">What it names.</param>
 /// <param name="Repository">Fully qualified name; empty for the list.</param>
 /// <param name="Rest">Named file: its name. Object: its path below the repository. Geo: the comma-separated hosts. Upload: the transaction. Peer, replica: what is asked.</param>
-public readonly record struct DataPath(DataPathKind Kind, string Repository = "", string Rest = "")
+/// <param name="Caller">Geo: how the asker names itself; else empty.</param>
+public readonly record struct DataPath(DataPathKind Kind, string Repository = "", string Rest = "", string Caller = "")
 {
     private const string NamedPrefix = ".cvmfs";
     private const int NamedLengthMax = 128;
@@ -69,7 +70,7 @@ public readonly record struct DataPath(DataPathKind Kind, string Repository = ""
             case 6 when parts[3] == "data" && ObjectName.TryParsePath($"data/{parts[4]}/{parts[5]}", out ObjectName name):
                 return new DataPath(DataPathKind.Object, parts[2], name.RelativePath);
             case 8 when parts[3] == "api" && parts[4] == "v1.0" && parts[5] == "geo" && parts[6].Length > 0:
-                return new DataPath(DataPathKind.Geo, parts[2], parts[7]);
+                return new DataPath(DataPathKind.Geo, parts[2], parts[7], parts[6]);
             default:
                 return default;
         }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using CvmfsNix.Cluster.Cvmfs.Objects;
@@ -11,8 +12,11 @@ namespace CvmfsNix.Cluster.Node.Data;
 /// </summary>
 /// <param name="root">The folder that holds one folder per repository.</param>
 /// <param name="sender">Sends the files.</param>
+/// <param name="geo">Answers the question which server is nearest.</param>
 /// <param name="bring">Tries to bring an object here that is not; null = there is nowhere to bring it from.</param>
-public sealed class RepositoryFolders(string root, FileSender sender, Func<string, ObjectName, CancellationToken, Task<bool>>? bring = null)
+/// <param name="replicas">Whether its repositories are copies of another server's.</param>
+public sealed class RepositoryFolders(
+    string root, FileSender sender, GeoAnswer geo, Func<string, ObjectName, CancellationToken, Task<bool>>? bring = null, bool replicas = false)
 {
     // One second more than the shortest time Squid caches at all by default.
     private static readonly TimeSpan ChangingFor = TimeSpan.FromSeconds(61);
@@ -36,7 +40,7 @@ public sealed class RepositoryFolders(string root, FileSender sender, Func<strin
         {
             DataPathKind.NamedFile => await sender.TrySendAsync(context, Path.Combine(root, path.Repository, path.Rest), ContentTypeOf(path.Rest), ChangingFor),
             DataPathKind.Object => await ObjectAsync(context, path),
-            DataPathKind.Geo => await GeoAsync(context, path.Rest),
+            DataPathKind.Geo => await GeoAsync(context, path),
             DataPathKind.RepositoryList => await ListAsync(context),
             _ => false,
         };
@@ -58,13 +62,29 @@ public sealed class RepositoryFolders(string root, FileSender sender, Func<strin
     private static string ContentTypeOf(string name) =>
         name.EndsWith(".json", StringComparison.Ordinal) ? "application/json" : "application/x-cvmfs";
 
-    private static async Task<bool> GeoAsync(HttpContext context, string hosts)
+    private async Task<bool> GeoAsync(HttpContext context, DataPath path)
     {
-        if (GeoAnswer.For(hosts) is { } answer)
+        if (await geo.ForAsync(path.Caller, path.Rest, Addresses(context), context.RequestAborted) is { } answer)
             await TextAsync(context, StatusCodes.Status200OK, answer, GeoFor);
         else
-            await TextAsync(context, StatusCodes.Status400BadRequest, "Expected host names separated by commas.\n", GeoRefusedFor);
+            await TextAsync(context, StatusCodes.Status400BadRequest, "Expected host names separated by commas, one of them known here.\n", GeoRefusedFor);
         return true;
+    }
+
+    // Behind a proxy the peer is the proxy: what it says of the client goes first. A wrong word costs a client nothing but a better order.
+    private static List<IPAddress> Addresses(HttpContext context)
+    {
+        string[] told = [context.Request.Headers["CF-Connecting-IP"].ToString(), context.Request.Headers["X-Forwarded-For"].ToString().Split(',')[^1]];
+        var addresses = new List<IPAddress>();
+        foreach (string text in told)
+        {
+            if (IPAddress.TryParse(text.Trim(), out IPAddress? address))
+                addresses.Add(address);
+        }
+
+        if (context.Connection.RemoteIpAddress is { } peer)
+            addresses.Add(peer);
+        return addresses;
     }
 
     private async Task<bool> ListAsync(HttpContext context)
@@ -79,7 +99,12 @@ public sealed class RepositoryFolders(string root, FileSender sender, Func<strin
             }
         }
 
-        var document = new JsonObject { ["schema"] = 1, ["repositories"] = repositories, ["replicas"] = new JsonArray() };
+        var document = new JsonObject
+        {
+            ["schema"] = 1,
+            ["repositories"] = replicas ? new JsonArray() : repositories,
+            ["replicas"] = replicas ? repositories : new JsonArray(),
+        };
         await BytesAsync(context, StatusCodes.Status200OK, "application/json", JsonSerializer.SerializeToUtf8Bytes(document), ChangingFor);
         return true;
     }

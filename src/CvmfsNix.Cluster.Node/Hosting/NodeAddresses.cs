@@ -11,6 +11,12 @@ public sealed class NodeAddresses(PortOptions ports)
     /// <summary>Remembers what the server listens on; it writes the real port there.</summary>
     public void Add(Surface surface, ListenOptions listen) => _bound[surface] = listen;
 
+    /// <summary>Whether the port is open at all.</summary>
+    public bool IsBound(Surface surface) => _bound.ContainsKey(surface);
+
+    /// <summary>Where other machines reach the data port; null when it is not known: it is bound to every address and nobody named one.</summary>
+    public string? PublicDataUrl => ports.Http.IsAny && ports.PublicHost is null ? null : Url(Surface.Data);
+
     /// <summary>URL of a port without a slash at the end.</summary>
     public string Url(Surface surface) => Url(surface, null);
 

@@ -46,31 +46,22 @@ public static class NodeHost
 
         // The empty builder reads no settings files and no environment: all configuration is ours.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "cvmfsnix-node", ContentRootPath = folder.Path });
-        AddLogging(builder.Logging, options.LogLevel);
-        var addresses = new NodeAddresses(options.Ports);
-        builder.WebHost.UseKestrelCore();
-        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options.Ports, addresses));
+        AddCommon(builder, options, folder, output, [Surface.Data, Surface.Control, Surface.Management]);
         IServiceCollection services = builder.Services;
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownMax);
-        services.AddSingleton(options);
-        services.AddSingleton(options.Limits);
-        services.AddSingleton(folder);
         services.AddSingleton(tokens);
-        services.AddSingleton(addresses);
-        services.AddSingleton(output);
-        services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton(_ => new FileSender(options.Limits.OpenFilesMax));
         services.AddSingleton(provider => new RepositoryFolders(
-            folder.Repositories, provider.GetRequiredService<FileSender>(), provider.GetService<PeerStores>() is { } peers ? peers.TryBringAsync : null));
-        services.AddSingleton(new DiskHeadroom(folder.Path, options.Limits));
+            folder.Repositories,
+            provider.GetRequiredService<FileSender>(),
+            new GeoAnswer(options.Geo),
+            provider.GetService<PeerStores>() is { } peers ? peers.TryBringAsync : null));
         services.AddSingleton<GatewaySessions>();
         services.AddSingleton<PathStream>();
         services.AddSingleton<PublishingGateway>();
         services.AddSingleton<UploadEndpoint>();
-        services.AddSingleton<ManagementEndpoint>();
         services.AddSingleton<RevisionWaits>();
         services.AddSingleton<ReplicaAdministration>();
         services.AddSingleton<TagAdministration>();
+        services.AddSingleton<INodeState, CoreState>();
         services.AddSingleton<PublishingService>();
         services.AddSingleton<ReplicationService>();
         services.AddSingleton<CallInterceptor>();
@@ -87,6 +78,34 @@ public static class NodeHost
         Route(app);
         return app;
     }
+
+    /// <summary>What nodes of every role have: log, ports, files.</summary>
+    /// <param name="builder">Of the program's host.</param>
+    /// <param name="options">Checked options.</param>
+    /// <param name="folder">The data folder, held by this process.</param>
+    /// <param name="output">Gets the READY line and nothing else.</param>
+    /// <param name="surfaces">The ports to open.</param>
+    internal static void AddCommon(WebApplicationBuilder builder, NodeOptions options, DataFolder folder, TextWriter output, IReadOnlyList<Surface> surfaces)
+    {
+        AddLogging(builder.Logging, options.LogLevel);
+        var addresses = new NodeAddresses(options.Ports);
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options.Ports, addresses, surfaces));
+        IServiceCollection services = builder.Services;
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownMax);
+        services.AddSingleton(options);
+        services.AddSingleton(options.Limits);
+        services.AddSingleton(folder);
+        services.AddSingleton(addresses);
+        services.AddSingleton(output);
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(_ => new FileSender(options.Limits.OpenFilesMax));
+        services.AddSingleton(new DiskHeadroom(folder.Path, options.Limits));
+        services.AddSingleton<ManagementEndpoint>();
+    }
+
+    /// <summary>The port a request came in by.</summary>
+    internal static Surface? SurfaceOf(HttpContext context) => context.Features.Get<SurfaceFeature>()?.Surface;
 
     private static void AddLogging(ILoggingBuilder logging, LogLevel level)
     {
@@ -110,7 +129,7 @@ public static class NodeHost
         logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
     }
 
-    private static void Listen(KestrelServerOptions kestrel, PortOptions ports, NodeAddresses addresses)
+    private static void Listen(KestrelServerOptions kestrel, PortOptions ports, NodeAddresses addresses, IReadOnlyList<Surface> surfaces)
     {
         kestrel.AddServerHeader = false;
         KestrelServerLimits limits = kestrel.Limits;
@@ -134,6 +153,8 @@ public static class NodeHost
 
         void Listen(Surface surface, BindAddress address, HttpProtocols protocols)
         {
+            if (!surfaces.Contains(surface))
+                return;
             IPEndPoint endPoint = address.Resolve();
             kestrel.Listen(endPoint, listen =>
             {
@@ -155,7 +176,7 @@ public static class NodeHost
         var management = app.Services.GetRequiredService<ManagementEndpoint>();
         var peers = app.Services.GetService<PeerEndpoint>();
         var replicas = app.Services.GetService<ReplicaEndpoint>();
-        app.MapWhen(context => Of(context) == Surface.Data, branch => branch.Run(context =>
+        app.MapWhen(context => SurfaceOf(context) == Surface.Data, branch => branch.Run(context =>
         {
             DataPath path = DataPath.Parse(context.Request.Path.Value ?? "");
             return path.Kind switch
@@ -166,8 +187,8 @@ public static class NodeHost
                 _ => folders.ServeAsync(context, path),
             };
         }));
-        app.MapWhen(context => Of(context) == Surface.Management, branch => branch.Run(management.ServeAsync));
-        app.MapWhen(context => Of(context) == Surface.Control, branch =>
+        app.MapWhen(context => SurfaceOf(context) == Surface.Management, branch => branch.Run(management.ServeAsync));
+        app.MapWhen(context => SurfaceOf(context) == Surface.Control, branch =>
         {
             branch.UseRouting();
             branch.UseEndpoints(endpoints =>
@@ -176,7 +197,5 @@ public static class NodeHost
                 endpoints.MapGrpcService<ReplicationService>();
             });
         });
-
-        static Surface? Of(HttpContext context) => context.Features.Get<SurfaceFeature>()?.Surface;
     }
 }

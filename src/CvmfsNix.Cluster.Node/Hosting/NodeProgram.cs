@@ -6,6 +6,7 @@ using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Management;
+using CvmfsNix.Cluster.Node.Mirrors;
 using CvmfsNix.Cluster.Node.Options;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -69,10 +70,18 @@ public static class NodeProgram
 
     private static async Task<int> RunAsync(NodeOptions options, DataFolder folder, TextWriter output)
     {
-        AccessTokens tokens = Tokens(options);
+        AccessTokens tokens = options.Mirror is null ? Tokens(options) : AccessTokens.Off;
         bool asked = false;
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, _ => Volatile.Write(ref asked, true));
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => Volatile.Write(ref asked, true));
+        if (options.Mirror is not null)
+        {
+            await using WebApplication mirror = MirrorHost.Build(options, folder, output);
+            await mirror.StartAsync();
+            await mirror.WaitForShutdownAsync();
+            return ExitCodes.Done;
+        }
+
         await using WebApplication app = NodeHost.Build(options, folder, tokens, output, services => services.AddEmbeddedCore(options));
         await app.StartAsync();
         var core = app.Services.GetRequiredService<IPublishingCore>();

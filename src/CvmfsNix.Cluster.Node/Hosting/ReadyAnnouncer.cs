@@ -1,12 +1,12 @@
-using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Node.Management;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Node.Hosting;
 
-/// <summary>Says READY once: when the ports are bound and the core accepts publishes. Takes <c>node.json</c> away on a clean stop.</summary>
+/// <summary>Says READY once: when the ports are bound and the node does what it is for. Takes <c>node.json</c> away on a clean stop.</summary>
 public sealed class ReadyAnnouncer(
-    IPublishingCore core, NodeAddresses addresses, DataFolder folder, TextWriter output, IHostApplicationLifetime lifetime, ILogger<ReadyAnnouncer> log) : BackgroundService
+    INodeState state, NodeAddresses addresses, DataFolder folder, TextWriter output, IHostApplicationLifetime lifetime, ILogger<ReadyAnnouncer> log) : BackgroundService
 {
     /// <inheritdoc/>
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -20,14 +20,18 @@ public sealed class ReadyAnnouncer(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await StartedAsync(stoppingToken);
-        await core.ReadyAsync(stoppingToken);
+        await state.ReadyAsync(stoppingToken);
         var document = new ReadyDocument(
-            Environment.ProcessId, core.Address, addresses.Url(Surface.Data), addresses.Url(Surface.Control), addresses.Url(Surface.Management));
+            Environment.ProcessId,
+            state.Address,
+            addresses.Url(Surface.Data),
+            addresses.IsBound(Surface.Control) ? addresses.Url(Surface.Control) : null,
+            addresses.Url(Surface.Management));
         folder.WriteNodeFile(document.ToJson());
         await output.WriteLineAsync("READY " + document.ToJson());
         await output.FlushAsync(stoppingToken);
         ServiceManager.Ready();
-        log.LogInformation("Ready: data {Http}, control {Grpc}, management {Management}", document.Http, document.Grpc, document.Management);
+        log.LogInformation("Ready: data {Http}, control {Grpc}, management {Management}", document.Http, document.Grpc ?? "none", document.Management);
     }
 
     private async Task StartedAsync(CancellationToken ct)

@@ -6,15 +6,15 @@ namespace CvmfsNix.Cluster.Node.Hosting;
 
 /// <summary>What a ready node says on standard output and in <c>node.json</c>.</summary>
 /// <param name="Pid">Of the process.</param>
-/// <param name="Address">Remoting address.</param>
+/// <param name="Address">Remoting address; null for a node without one.</param>
 /// <param name="Http">URL of the data port.</param>
-/// <param name="Grpc">URL of the control port.</param>
+/// <param name="Grpc">URL of the control port; null for a node without one.</param>
 /// <param name="Management">URL of the management port.</param>
 public sealed record ReadyDocument(
     [property: JsonPropertyName("pid")] int Pid,
-    [property: JsonPropertyName("address")] string Address,
+    [property: JsonPropertyName("address")] string? Address,
     [property: JsonPropertyName("http")] string Http,
-    [property: JsonPropertyName("grpc")] string Grpc,
+    [property: JsonPropertyName("grpc")] string? Grpc,
     [property: JsonPropertyName("management")] string Management)
 {
     private static readonly JsonSerializerOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

@@ -19,14 +19,18 @@ public static class StartChecks
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(repositories);
-        return [.. Ports(options.Ports), .. Keys(options.Folders.Keys, repositories)];
+        return options.Mirror is { } mirror
+            ? [.. Ports(options.Ports, remoting: false, control: mirror.ControlPort)]
+            : [.. Ports(options.Ports, remoting: true, control: true), .. Keys(options.Folders.Keys, repositories)];
     }
 
-    private static IEnumerable<string> Ports(PortOptions ports)
+    private static IEnumerable<string> Ports(PortOptions ports, bool remoting, bool control)
     {
         foreach ((NodeSwitch setting, BindAddress address) in ((NodeSwitch, BindAddress)[])
             [(NodeSwitches.Http, ports.Http), (NodeSwitches.Grpc, ports.Grpc), (NodeSwitches.Management, ports.Management), (NodeSwitches.Remoting, ports.Remoting)])
         {
+            if ((setting == NodeSwitches.Remoting && !remoting) || (setting == NodeSwitches.Grpc && !control))
+                continue;
             if (PortProblem(address) is { } problem)
                 yield return $"--{setting.Name} {address}: {problem}";
         }

@@ -1,12 +1,11 @@
 using System.Text;
-using CvmfsNix.Cluster.Actors.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Node.Management;
 
-/// <summary>The management port: is the process alive, does the node take publishes, what does it know.</summary>
-public sealed class ManagementEndpoint(IPublishingCore core, ILogger<ManagementEndpoint> log)
+/// <summary>The management port: is the process alive, does the node do what it is for, what does it know.</summary>
+public sealed class ManagementEndpoint(INodeState state, ILogger<ManagementEndpoint> log)
 {
     /// <summary>Answers a request.</summary>
     public async Task ServeAsync(HttpContext context)
@@ -24,11 +23,11 @@ public sealed class ManagementEndpoint(IPublishingCore core, ILogger<ManagementE
             case "/alive":
                 await TextAsync(context, StatusCodes.Status200OK, "alive");
                 break;
-            case "/ready" when core.IsReady:
+            case "/ready" when state.IsReady:
                 await TextAsync(context, StatusCodes.Status200OK, "ready");
                 break;
             case "/ready":
-                await TextAsync(context, StatusCodes.Status503ServiceUnavailable, OneLine(core.NotReadyReason));
+                await TextAsync(context, StatusCodes.Status503ServiceUnavailable, OneLine(state.NotReadyReason));
                 break;
             case "/status":
                 await StatusAsync(context);
@@ -44,7 +43,7 @@ public sealed class ManagementEndpoint(IPublishingCore core, ILogger<ManagementE
         byte[] body;
         try
         {
-            body = StatusDocument.Write(await core.StatusAsync(context.RequestAborted));
+            body = await state.StatusAsync(context.RequestAborted);
         }
         catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
         {

@@ -34,6 +34,21 @@ public sealed record JournalChoice(string? ConnectionString, bool Init, bool All
 /// <param name="Timing">How soon a silent node counts as lost.</param>
 public sealed record MembershipOptions(IReadOnlyList<string> Roles, IReadOnlyList<string> Seeds, int Copies, string Site, ClusterTiming Timing = ClusterTiming.Lan);
 
+/// <summary>What a stratum1 mirrors.</summary>
+/// <param name="Cores">Control ports of core nodes.</param>
+/// <param name="ReplicaId">Its identity; null: one made once in the data folder.</param>
+/// <param name="Repositories">What it mirrors; empty: all.</param>
+/// <param name="Siblings">Data ports of other mirrors of the site.</param>
+/// <param name="ControlPort">Whether a control port was asked for.</param>
+public sealed record MirrorChoice(
+    IReadOnlyList<Uri> Cores, string? ReplicaId, IReadOnlyList<string> Repositories, IReadOnlyList<Uri> Siblings, bool ControlPort);
+
+/// <summary>Where a host or network is.</summary>
+/// <param name="Name">Host name, address, or network as <c>10.1.0.0/16</c>.</param>
+/// <param name="Latitude">Degrees, north positive.</param>
+/// <param name="Longitude">Degrees, east positive.</param>
+public sealed record GeoSite(string Name, double Latitude, double Longitude);
+
 /// <summary>Who may write.</summary>
 /// <param name="TokenFile">Tokens, one a line; null: nobody is asked for one.</param>
 public sealed record AccessOptions(string? TokenFile);
@@ -78,6 +93,12 @@ public sealed record NodeOptions
     public required MembershipOptions Membership { get; init; }
 
     public required AccessOptions Access { get; init; }
+
+    /// <summary>What a stratum1 mirrors; null for nodes of other roles.</summary>
+    public MirrorChoice? Mirror { get; init; }
+
+    /// <summary>Where hosts are, for the question which server is nearest.</summary>
+    public IReadOnlyList<GeoSite> Geo { get; init; } = [];
 
     public GatewayLimits Limits { get; init; } = new();
 

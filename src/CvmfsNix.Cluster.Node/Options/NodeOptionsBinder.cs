@@ -8,7 +8,7 @@ using Npgsql;
 namespace CvmfsNix.Cluster.Node.Options;
 
 /// <summary>Turns what was written into <see cref="NodeOptions"/>, or into the list of everything that is wrong with it.</summary>
-public sealed class NodeOptionsBinder
+public sealed partial class NodeOptionsBinder
 {
     private const string RoleCore = "core";
     private const string RoleStratum0 = "stratum0";
@@ -35,18 +35,21 @@ public sealed class NodeOptionsBinder
     private NodeOptions Build()
     {
         string[] roles = Roles();
+        bool stratum1 = roles.Contains(RoleStratum1);
         string data = Folder(NodeSwitches.Data, "cvmfsnix-data");
-        string[] seeds = Seeds();
-        PortOptions ports = Ports();
-        JournalChoice journal = Journal(seeds.Length > 0);
-        Stratum1Settings(roles.Contains(RoleStratum1));
+        string[] seeds = stratum1 ? [] : Seeds();
+        PortOptions ports = Ports(stratum1);
+        JournalChoice journal = stratum1 ? new JournalChoice(null, false) : Journal(seeds.Length > 0);
+        MirrorChoice? mirror = Mirror(stratum1);
         return new NodeOptions
         {
             Folders = new FolderOptions(data, Folder(NodeSwitches.Keys, Path.Combine(data, "keys"))),
             Ports = ports,
             Journal = journal,
-            Membership = new MembershipOptions(roles, seeds, Copies(seeds.Length), Site(), Timing()),
-            Access = Access(ports),
+            Membership = new MembershipOptions(roles, seeds, stratum1 ? 1 : Copies(seeds.Length), Site(), stratum1 ? ClusterTiming.Lan : Timing()),
+            Access = Access(ports, stratum1),
+            Mirror = mirror,
+            Geo = Geo(),
             LogLevel = Level(),
         };
     }
@@ -62,9 +65,8 @@ public sealed class NodeOptionsBinder
             _mistakes.Add($"{setting.Origin} names no role; roles are core,stratum0 or stratum1.");
         if (roles.Contains(RoleStratum1))
         {
-            _mistakes.Add(roles.Length > 1
-                ? $"{setting.Origin}: stratum1 stands alone; it is no member of the cluster."
-                : $"{setting.Origin}: the role stratum1 is not in this version.");
+            if (roles.Length > 1)
+                _mistakes.Add($"{setting.Origin}: stratum1 stands alone; it is no member of the cluster.");
         }
         else if (roles.Contains(RoleStratum0) != roles.Contains(RoleCore))
         {
@@ -88,23 +90,35 @@ public sealed class NodeOptionsBinder
         return Path.GetFullPath(value ?? otherwise);
     }
 
-    private PortOptions Ports()
+    private PortOptions Ports(bool stratum1)
     {
         BindAddress http = Address(NodeSwitches.Http, 8000);
         BindAddress grpc = Address(NodeSwitches.Grpc, 9110);
         BindAddress management = Address(NodeSwitches.Management, 8558);
         BindAddress remoting = Address(NodeSwitches.Remoting, 8110);
         (NodeSwitch Name, BindAddress Address)[] all =
-            [(NodeSwitches.Http, http), (NodeSwitches.Grpc, grpc), (NodeSwitches.Management, management), (NodeSwitches.Remoting, remoting)];
+            [.. Open((NodeSwitches.Http, http), (NodeSwitches.Grpc, grpc), (NodeSwitches.Management, management), (NodeSwitches.Remoting, remoting), stratum1)];
         foreach (var group in all.Where(p => p.Address.Port != 0).GroupBy(p => p.Address).Where(g => g.Count() > 1))
             _mistakes.Add($"{string.Join(" and ", group.Select(p => "--" + p.Name.Name))} are the same address {group.Key}.");
 
         string? publicHost = _settings[NodeSwitches.PublicHost]?.Value;
         if (publicHost is not null && Uri.CheckHostName(publicHost) == UriHostNameType.Unknown)
             _mistakes.Add($"{_settings[NodeSwitches.PublicHost]!.Value.Origin}: \"{publicHost}\" is no host name or address.");
-        if (remoting.IsAny && publicHost is null)
+        if (!stratum1 && remoting.IsAny && publicHost is null)
             _mistakes.Add($"--remoting {remoting} is every address of this machine, so the others need --public-host NAME to reach it.");
         return new PortOptions(http, grpc, management, remoting, publicHost);
+    }
+
+    // A stratum1 has no cluster port, and a control port only when it is asked for.
+    private IEnumerable<(NodeSwitch Name, BindAddress Address)> Open(
+        (NodeSwitch, BindAddress) http, (NodeSwitch, BindAddress) grpc, (NodeSwitch, BindAddress) management, (NodeSwitch, BindAddress) remoting, bool stratum1)
+    {
+        yield return http;
+        if (!stratum1 || _settings[NodeSwitches.Grpc] is not null)
+            yield return grpc;
+        yield return management;
+        if (!stratum1)
+            yield return remoting;
     }
 
     private BindAddress Address(NodeSwitch name, int port)
@@ -200,33 +214,7 @@ public sealed class NodeOptionsBinder
         }
     }
 
-    private void Stratum1Settings(bool stratum1)
-    {
-        foreach (NodeSwitch name in NodeSwitches.OfStratum1Only)
-        {
-            if (_settings[name] is { } setting && !stratum1)
-                _mistakes.Add($"{setting.Origin} is a setting of the role stratum1 only.");
-        }
-
-        foreach (NodeSwitch name in (NodeSwitch[])[NodeSwitches.Core, NodeSwitches.Sibling, NodeSwitches.Follow])
-        {
-            if (_settings[name] is not { } setting)
-                continue;
-            foreach (string url in List(setting).Where(u => !IsHttp(u)))
-                _mistakes.Add($"{setting.Origin}: \"{url}\" is no http:// or https:// URL.");
-        }
-
-        if (_settings[NodeSwitches.Repo] is { } repositories)
-        {
-            foreach (string fqrn in List(repositories).Where(r => !RepositoryName.IsValid(r)))
-                _mistakes.Add($"{repositories.Origin}: \"{fqrn}\" is no repository name, as in software.example.org.");
-        }
-
-        if (_settings[NodeSwitches.Follow] is null != _settings[NodeSwitches.Pubkey] is null)
-            _mistakes.Add("--follow URL and --pubkey FILE go together.");
-    }
-
-    private AccessOptions Access(PortOptions ports)
+    private AccessOptions Access(PortOptions ports, bool stratum1)
     {
         RawSetting? tokens = _settings[NodeSwitches.TokenFile];
         bool insecure = Flag(NodeSwitches.Insecure);
@@ -241,8 +229,8 @@ public sealed class NodeOptionsBinder
         {
             string[] open =
             [
-                .. new[] { (NodeSwitches.Http, ports.Http), (NodeSwitches.Grpc, ports.Grpc), (NodeSwitches.Management, ports.Management), (NodeSwitches.Remoting, ports.Remoting) }
-                    .Where(p => !p.Item2.IsLoopback).Select(p => $"--{p.Item1.Name} {p.Item2}"),
+                .. Open((NodeSwitches.Http, ports.Http), (NodeSwitches.Grpc, ports.Grpc), (NodeSwitches.Management, ports.Management), (NodeSwitches.Remoting, ports.Remoting), stratum1)
+                    .Where(p => !p.Address.IsLoopback).Select(p => $"--{p.Name.Name} {p.Address}"),
             ];
             if (open.Length > 0)
                 _mistakes.Add($"{string.Join(", ", open)} can be reached by others; give --token-file FILE to ask them for a token, or --insecure to let everyone write.");

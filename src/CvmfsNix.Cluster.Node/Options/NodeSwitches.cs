@@ -25,7 +25,8 @@ public static class NodeSwitches
     public static readonly NodeSwitch Sibling = new("sibling", "URL,…", null, "stratum1: mirrors of the same site to fetch from");
     public static readonly NodeSwitch Follow = new("follow", "URL", null, "stratum1 of a stock server; needs --pubkey");
     public static readonly NodeSwitch Pubkey = new("pubkey", "FILE", null, "public key of the stock server's repository");
-    public static readonly NodeSwitch TokenFile = new("token-file", "FILE", null, "tokens, one a line: every control call and upload must carry one");
+    public static readonly NodeSwitch Geo = new("geo", "NAME=LAT:LON,…", null, "where hosts and networks are, for clients that ask for their nearest server, as s1.example.org=46.2:6.1,10.1.0.0/16=51.5:-0.1");
+    public static readonly NodeSwitch TokenFile = new("token-file", "FILE", null, "tokens, one a line: every control call and upload must carry one; stratum1: the first is its own");
     public static readonly NodeSwitch Insecure = new("insecure", null, null, "bind to more than loopback without tokens");
     public static readonly NodeSwitch LogLevel = new("log-level", "LEVEL", "information", "trace, debug, information, warning or error");
 
@@ -34,11 +35,14 @@ public static class NodeSwitches
     [
         Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, AllowUnsafeJournal,
         Seed, Timing, Copies, Site,
-        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, TokenFile, Insecure, LogLevel,
+        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, Insecure, LogLevel,
     ];
 
     /// <summary>The settings only a stratum1 has.</summary>
     public static readonly IReadOnlyList<NodeSwitch> OfStratum1Only = [Core, ReplicaId, Repo, Sibling, Follow, Pubkey];
+
+    /// <summary>The settings a stratum1 has no use for: said on its command line or in its file, they are a mistake.</summary>
+    public static readonly IReadOnlyList<NodeSwitch> OfCoreOnly = [Journal, JournalInit, AllowUnsafeJournal, Seed, Timing, Copies];
 
     private static readonly Dictionary<string, NodeSwitch> ByKey = All.ToDictionary(s => s.Key, StringComparer.Ordinal);
 

@@ -13,11 +13,19 @@ internal static class CatalogFile
     /// <param name="catalog">A catalog object.</param>
     /// <param name="path">The transition point.</param>
     /// <param name="scratch">Folder for the unpacked file, which is removed.</param>
-    public static ObjectName? NestedIn(IObjectStore objects, ObjectName catalog, RepositoryPath path, string scratch)
+    public static ObjectName? NestedIn(IObjectStore objects, ObjectName catalog, RepositoryPath path, string scratch) =>
+        Look(objects, catalog, scratch, reader => reader.FindNested(path) is { } nested ? (ObjectName?)new ObjectName(nested.Hash, ObjectKind.Catalog) : null);
+
+    /// <summary>Every nested catalog that <paramref name="catalog"/> registers; none when it is not there.</summary>
+    /// <inheritdoc cref="NestedIn"/>
+    public static IReadOnlyList<ObjectName> AllNestedIn(IObjectStore objects, ObjectName catalog, string scratch) =>
+        Look<IReadOnlyList<ObjectName>>(objects, catalog, scratch, reader => [.. reader.Nested().Select(n => new ObjectName(n.Hash, ObjectKind.Catalog))]) ?? [];
+
+    private static T? Look<T>(IObjectStore objects, ObjectName catalog, string scratch, Func<CatalogReader, T?> question)
     {
         using Stream? stored = objects.OpenRead(catalog);
         if (stored is null)
-            return null;
+            return default;
         string file = Path.Combine(scratch, $"look-{Guid.NewGuid():N}.sqlite");
         try
         {
@@ -25,7 +33,7 @@ internal static class CatalogFile
             using (var copy = new FileStream(file, FileMode.CreateNew, FileAccess.Write))
                 plain.CopyTo(copy);
             using CatalogReader reader = CatalogReader.Open(file);
-            return reader.FindNested(path) is { } nested ? new ObjectName(nested.Hash, ObjectKind.Catalog) : null;
+            return question(reader);
         }
         finally
         {

@@ -25,7 +25,7 @@ namespace CvmfsNix.Cluster.Store.Repositories;
 /// events may be delivered again and late.
 /// </para>
 /// </summary>
-public sealed class RepositoryStore : IAsyncDisposable
+public sealed partial class RepositoryStore : IAsyncDisposable
 {
     private const string ManifestFile = ".cvmfspublished";
     private const string WhitelistFile = ".cvmfswhitelist";
@@ -405,15 +405,18 @@ public sealed class RepositoryStore : IAsyncDisposable
             cancellationToken);
     }
 
-    private bool ApplyToIndex(CommittedRevision revision) => Index.Apply(
-        revision.Head.Revision,
-        revision.Head.Previous?.Revision ?? 0,
-        PathInfoFile.Read(OpenBlob(revision.PathInfoDigest, revision), revision.PathInfoDigest),
-        DeltaFile.Read(OpenBlob(revision.DeltaDigest, revision), revision.DeltaDigest),
+    private bool ApplyToIndex(CommittedRevision revision) =>
+        ApplyToIndex(new RevisionRecords(revision.Head.Revision, revision.Head.Previous?.Revision ?? 0, revision.PathInfoDigest, revision.DeltaDigest));
+
+    private bool ApplyToIndex(RevisionRecords records) => Index.Apply(
+        records.Revision,
+        records.Previous,
+        PathInfoFile.Read(OpenBlob(records.PathInfoDigest, records.Revision), records.PathInfoDigest),
+        DeltaFile.Read(OpenBlob(records.DeltaDigest, records.Revision), records.DeltaDigest),
         Objects.Contains);
 
-    private Stream OpenBlob(string digest, CommittedRevision revision) =>
-        Blobs.OpenRead(digest) ?? throw new IncompleteStoreException(Format.Repository, $"revision {revision.Head.Revision}", [digest]);
+    private Stream OpenBlob(string digest, ulong revision) =>
+        Blobs.OpenRead(digest) ?? throw new IncompleteStoreException(Format.Repository, $"revision {revision}", [digest]);
 
     private async Task RequireCompleteAsync(CommittedRevision revision, CancellationToken cancellationToken, bool withCatalogs = true)
     {
@@ -432,11 +435,13 @@ public sealed class RepositoryStore : IAsyncDisposable
             throw new IncompleteStoreException(Format.Repository, $"revision {revision.Head.Revision}", [.. missing.Take(IncompleteStoreException.MissingMax)]);
     }
 
-    private async Task WriteManifestAsync(RepositoryHead head, ReadOnlyMemory<byte> signedManifest)
+    private Task WriteManifestAsync(RepositoryHead head, ReadOnlyMemory<byte> signedManifest) => WriteManifestAsync(head.Revision, head.ManifestAt, signedManifest);
+
+    private async Task WriteManifestAsync(ulong revision, DateTimeOffset manifestAt, ReadOnlyMemory<byte> signedManifest)
     {
         StepProbe.At(StepNames.NamedBefore, Format.Repository);
         // The archive may have been lost while the named files stayed; then old events come again, and clients must not see them come back.
-        if (ServedManifest() is not { } served || served.Revision < head.Revision || (served.Revision == head.Revision && served.PublishedAt <= head.ManifestAt))
+        if (ServedManifest() is not { } served || served.Revision < revision || (served.Revision == revision && served.PublishedAt <= manifestAt))
             await WriteNamedAsync(ManifestFile, signedManifest, () => StepProbe.At(StepNames.NamedTemporary, Format.Repository)).ConfigureAwait(false);
         StepProbe.At(StepNames.NamedAfter, Format.Repository);
     }

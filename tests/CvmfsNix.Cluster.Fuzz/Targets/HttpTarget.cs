@@ -6,6 +6,8 @@ namespace CvmfsNix.Cluster.Fuzz.Targets;
 /// <summary>What a request of the data port carries: path, range and the hosts of a geo question. No answer leaves the repository's folder.</summary>
 public sealed class HttpTarget : TextTarget
 {
+    private static readonly GeoAnswer Geo = new([]);
+
     public override string Name => "http";
 
     public override int LengthMax => 2000;
@@ -43,7 +45,7 @@ public sealed class HttpTarget : TextTarget
                 _ => true,
             },
             $"the range {range} of a file of {size} bytes");
-        string? answer = GeoAnswer.For(text);
+        string? answer = Geo.ForAsync(text, text, [], CancellationToken.None).GetAwaiter().GetResult();
         if (answer is not null)
         {
             IEnumerable<int> order = answer.TrimEnd('\n').Split(',').Select(int.Parse);

@@ -1,3 +1,5 @@
+using CvmfsNix.Cluster.Actors.Mirrors;
+using CvmfsNix.Cluster.Store.Repositories;
 using System.Runtime.Serialization;
 using Akka.Actor;
 using CvmfsNix.Cluster.Actors.Serialization;
@@ -73,6 +75,9 @@ public sealed class ClusterSerializerTests
         new AskStore(), new StoreIs(new StoreMember("id", "address", "url", "site"), -7),
     ];
 
+    private static MirrorApplied Mirrored => new(
+        9, 8, 7, "root", [new RevisionRecords(7, 6, new string('a', 64), new string('b', 64))], [new ObjectName(Definition.Certificate, ObjectKind.Catalog)], At);
+
     private static readonly object[] Snapshots =
     [
         LedgerState.Empty.Apply(new TransactionSealed(Sealed, At)).Apply(new TransactionDecided(Outcome, At)).Apply(new TransactionSealed(Sealed with { Id = Other }, At)),
@@ -82,6 +87,10 @@ public sealed class ClusterSerializerTests
         RegistryState.Empty.Apply(new LeadershipTaken(4, "n", At)).Apply(new RepositoryRegistered(Definition, At)),
         ReplicaState.Empty.Apply(new ReplicaRegistered("geneva", At)).Apply(new ReplicaPaused(At)).Apply(new ReplicaSeen(Position, At)),
         DirectoryState.Empty.Apply(new ReplicaListed(Key.Replica, At)).Apply(new ReplicaListed(ReplicaId.Parse("a"), At)),
+        Mirrored,
+        new MirrorPinned(Definition, "pem", At),
+        new MirrorDropped(At),
+        MirrorState.Empty.Apply(new MirrorPinned(Definition, "pem", At)).Apply(Mirrored),
     ];
 
     private readonly ClusterSerializer _serializer = new((ExtendedActorSystem)null!);

@@ -58,8 +58,14 @@ public sealed class NodeOptionsBinderTests
     }
 
     [Theory]
-    [InlineData("not in this version", "--roles", "stratum1")]
-    [InlineData("not in this version", "--roles", "stratum1", "--core", "http://127.0.0.1:9111")]
+    [InlineData("needs --core", "--roles", "stratum1")]
+    [InlineData("not in this version", "--roles", "stratum1", "--follow", "http://a/cvmfs/a.example.org", "--pubkey", "x")]
+    [InlineData("no http:// or https://", "--roles", "stratum1", "--core", "127.0.0.1:9111")]
+    [InlineData("no replica id", "--roles", "stratum1", "--core", "http://a:1", "--replica-id", "a b")]
+    [InlineData("setting of core nodes", "--roles", "stratum1", "--core", "http://a:1", "--seed", "a:1")]
+    [InlineData("setting of core nodes", "--roles", "stratum1", "--core", "http://a:1", "--copies", "2")]
+    [InlineData("degrees", "--geo", "s1.example.org=91:0")]
+    [InlineData("degrees", "--geo", "s1.example.org")]
     [InlineData("not in this version", "--roles", "core")]
     [InlineData("stratum1 only", "--core", "http://127.0.0.1:9111")]
     [InlineData("stratum1 only", "--replica-id", "x")]
@@ -132,6 +138,21 @@ public sealed class NodeOptionsBinderTests
 
         Assert.Contains("hunter22", options.Journal.ConnectionString);
         Assert.DoesNotContain("hunter22", options.ToString());
+    }
+
+    [Fact]
+    public void A_stratum1_knows_its_core_and_has_no_use_for_what_the_environment_tells_core_nodes()
+    {
+        string[] arguments = ["--roles", "stratum1", "--site", "geneva", "--core", "http://127.0.0.1:9111/,http://127.0.0.1:9112", "--replica-id", "r-1", "--sibling", "http://s:8000", "--repo", "a.example.org"];
+
+        NodeOptions options = Bound(arguments, new Hashtable { ["CVMFSNIX__JOURNAL"] = "Host=db;Password=x", ["CVMFSNIX__SEED"] = "a:1", ["CVMFSNIX__REMOTING"] = "0.0.0.0:8110" });
+
+        MirrorChoice mirror = options.Mirror!;
+        Assert.Equal(["http://127.0.0.1:9111/", "http://127.0.0.1:9112/"], mirror.Cores.Select(u => u.ToString()));
+        Assert.Equal(("r-1", "geneva", false), (mirror.ReplicaId, options.Membership.Site, mirror.ControlPort));
+        Assert.Equal(("a.example.org", "http://s:8000/"), (mirror.Repositories.Single(), mirror.Siblings.Single().ToString()));
+        Assert.Null(options.Journal.ConnectionString);
+        Assert.Null(Bound([]).Mirror);
     }
 
     [Fact]

@@ -1,0 +1,36 @@
+using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Store.Repositories;
+
+namespace CvmfsNix.Cluster.Actors.Mirrors;
+
+/// <summary>An event of a repository's history as far as it concerns a mirror. Nothing of it is believed before signatures say so.</summary>
+/// <param name="Sequence">Journal sequence number.</param>
+/// <param name="At">When the writer made it.</param>
+public sealed record MirroredEvent(long Sequence, DateTimeOffset At)
+{
+    /// <summary>The manifest from here on; null = it stays.</summary>
+    public MirroredManifest? Manifest { get; init; }
+
+    /// <summary>The whitelist from here on; empty = it stays.</summary>
+    public ReadOnlyMemory<byte> Whitelist { get; init; }
+
+    /// <summary>Objects nothing needs any more.</summary>
+    public IReadOnlyList<ObjectName> Collected { get; init; } = [];
+}
+
+/// <summary>A manifest, and what helps to fetch what it needs.</summary>
+/// <param name="Revision">The revision.</param>
+/// <param name="Signed">Bytes of <c>.cvmfspublished</c>.</param>
+/// <param name="StoreCatalog">Catalog of the store directory.</param>
+public sealed record MirroredManifest(ulong Revision, ReadOnlyMemory<byte> Signed, ObjectHash StoreCatalog)
+{
+    /// <summary>Record files of the revision; null when only tags changed.</summary>
+    public RevisionRecords? Records { get; init; }
+
+    /// <summary>Bytes of the delta list; empty when it has to be fetched.</summary>
+    public ReadOnlyMemory<byte> Delta { get; init; }
+
+    /// <summary>Objects that this manifest made superfluous.</summary>
+    public IReadOnlyList<ObjectName> Superseded { get; init; } = [];
+}

@@ -1,0 +1,25 @@
+using CvmfsNix.Cluster.Actors.Mirrors;
+using CvmfsNix.Cluster.Node.Management;
+using CvmfsNix.Cluster.Node.Options;
+
+namespace CvmfsNix.Cluster.Node.Mirrors;
+
+/// <summary>The state of a mirror of a cluster.</summary>
+public sealed class MirrorNodeState(IMirror mirror, NodeOptions options, ReplicaIdentity identity) : INodeState
+{
+    /// <inheritdoc/>
+    public string? Address => null;
+
+    /// <inheritdoc/>
+    public bool IsReady => mirror.IsReady;
+
+    /// <inheritdoc/>
+    public string NotReadyReason => mirror.NotReadyReason;
+
+    /// <inheritdoc/>
+    public Task ReadyAsync(CancellationToken cancellationToken) => mirror.ReadyAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<byte[]> StatusAsync(CancellationToken cancellationToken) =>
+        Task.FromResult(MirrorStatus.Write(identity.Id, options.Membership.Site, mirror.Positions, mirror.FollowedUrl, mirror.LinkProblem));
+}
