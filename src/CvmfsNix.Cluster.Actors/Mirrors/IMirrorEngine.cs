@@ -1,6 +1,7 @@
 using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Replication;
 using CvmfsNix.Cluster.Replication.Filling;
+using CvmfsNix.Cluster.Replication.Scrubbing;
 using CvmfsNix.Cluster.Replication.Sources;
 using CvmfsNix.Cluster.Store.Repositories;
 
@@ -17,6 +18,9 @@ internal interface IMirrorEngine : IDisposable
 
     /// <summary>Throws unless the whitelist is good under the repository's keys.</summary>
     void CheckWhitelist(ReadOnlyMemory<byte> whitelist);
+
+    /// <summary>Hashes everything anew and mends what is damaged.</summary>
+    Task<ScrubResult> ScrubAsync(long bytesPerSecond, IProgress<ScrubProgress> progress, CancellationToken ct);
 }
 
 /// <summary>Makes the engine of a store that was opened.</summary>
@@ -35,6 +39,9 @@ internal sealed class PackEngine(RepositoryStore store, IReadOnlyList<string> pu
     public Task FetchRecordsAsync(IReadOnlyList<string> digests, IProgress<FillProgress> progress, CancellationToken ct) => _filler.FetchRecordsAsync(digests, progress, ct);
 
     public void CheckWhitelist(ReadOnlyMemory<byte> whitelist) => _filler.CheckWhitelist(whitelist);
+
+    public Task<ScrubResult> ScrubAsync(long bytesPerSecond, IProgress<ScrubProgress> progress, CancellationToken ct) =>
+        new StoreScrub(store, sources, limits, clock).RunAsync(bytesPerSecond, progress, ct);
 
     public void Dispose() => _filler.Dispose();
 }

@@ -3,6 +3,7 @@ using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Replication.Filling;
+using CvmfsNix.Cluster.Replication.Scrubbing;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Repositories;
@@ -73,6 +74,8 @@ internal sealed class MirrorRepository(RepositoryStore store, IMirrorEngine engi
         if (dropped > 0)
             Mark(() => Marks.Collected(clock.GetUtcNow()));
     }
+
+    public Task<ScrubResult> ScrubAsync(long bytesPerSecond, IProgress<ScrubProgress> progress, CancellationToken ct) => engine.ScrubAsync(bytesPerSecond, progress, ct);
 
     /// <summary>Writes a mark; that it cannot be written is no reason to stop serving.</summary>
     public void Mark(Action write)

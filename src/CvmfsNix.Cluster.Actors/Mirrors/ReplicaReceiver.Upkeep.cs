@@ -1,17 +1,76 @@
 using Akka.Actor;
+using CvmfsNix.Cluster.Replication.Scrubbing;
 using CvmfsNix.Cluster.Store.Repositories;
 using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Actors.Mirrors;
 
-/// <summary>What a receiver does beside following: deletes what was collected, mends its index.</summary>
+/// <summary>What a receiver does beside following: scrubs, deletes what was collected, mends its index.</summary>
 internal sealed partial class ReplicaReceiver
 {
-    private void RefuseScrub()
+    // Gentle beside readers on a spinning disk; an operator may ask for more.
+    private const long ScrubBytesPerSecond = 32L << 20;
+
+    private static readonly TimeSpan ScrubReportEvery = TimeSpan.FromSeconds(2);
+
+    private CancellationTokenSource? _scrub;
+
+    private sealed record ScrubEnded(DateTimeOffset StartedAt, ScrubResult? Result, Exception? Cause);
+
+    private void StartScrub(long bytesPerSecond)
     {
-        const string Why = "A stratum1 of this version cannot scrub: it hashes what it takes in, not what lies on its disk.";
-        _log.LogWarning("{Repository}: {Why}", _repository, Why);
-        _settings.Mirror.Report(new MirrorScrubReport(_repository, 0, 0, 0, 0, Now, Now, Why));
+        if (_open is not { } open)
+        {
+            _settings.Mirror.Report(new MirrorScrubReport(_repository, 0, 0, 0, 0, Now, Now, "It is not open here yet."));
+            return;
+        }
+
+        if (_scrub is not null)
+        {
+            _log.LogInformation("{Repository}: a scrub runs already", _repository);
+            return;
+        }
+
+        _scrub = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+        var (token, started, clock, mirror, fqrn) = (_scrub.Token, Now, _settings.Clock, _settings.Mirror, _repository);
+        var last = started;
+        var progress = new ScrubReporter(p =>
+        {
+            if (clock.GetUtcNow() - last < ScrubReportEvery)
+                return;
+            last = clock.GetUtcNow();
+            mirror.Report(new MirrorScrubReport(fqrn, p.Items, p.Bytes, p.Damaged, 0, started, null, ""));
+        });
+        _log.LogInformation("{Repository}: everything is hashed anew", _repository);
+        mirror.Report(new MirrorScrubReport(fqrn, 0, 0, 0, 0, started, null, ""));
+        Task.Run(() => open.ScrubAsync(bytesPerSecond > 0 ? bytesPerSecond : ScrubBytesPerSecond, progress, token))
+            .PipeTo(Self, success: r => new ScrubEnded(started, r, null), failure: e => new ScrubEnded(started, null, e));
+    }
+
+    private void EndScrub(ScrubEnded ended)
+    {
+        _scrub?.Dispose();
+        _scrub = null;
+        if (ended.Result is not { } result)
+        {
+            if (_stopping.IsCancellationRequested)
+                return;
+            string problem = ended.Cause!.GetBaseException().Message;
+            _log.LogError("{Repository}: the scrub ended early: {Problem}", _repository, problem);
+            _settings.Mirror.Report(new MirrorScrubReport(_repository, 0, 0, 0, 0, ended.StartedAt, Now, problem));
+            return;
+        }
+
+        string[] bad = [.. result.Damaged.Concat(result.Missing).Distinct(StringComparer.Ordinal)];
+        string[] left = [.. bad.Except(result.Repaired, StringComparer.Ordinal)];
+        string unmended = left.Length == 0 ? "" : $"{left.Length} files are damaged and no other copy was found: {string.Join(", ", left.Take(5))}{(left.Length > 5 ? ", …" : "")}.{(result.Problem is { } told ? " " + told : "")}";
+        if (unmended.Length > 0)
+            _log.LogError("{Repository}: scrubbed {Items} files, {Bytes} bytes: {Problem}", _repository, result.Items, result.Bytes, unmended);
+        else
+            _log.LogInformation("{Repository}: scrubbed {Items} files, {Bytes} bytes; {Damaged} were damaged or gone and fetched again", _repository, result.Items, result.Bytes, bad.Length);
+        _settings.Mirror.Report(new MirrorScrubReport(_repository, result.Items, result.Bytes, bad.Length, result.Repaired.Count, ended.StartedAt, Now, unmended));
+        var (open, now) = (_open, Now);
+        open?.Mark(() => open.Marks.Checked(now, left.Length == 0));
     }
 
     private void KeepHouse()
@@ -92,4 +151,9 @@ internal sealed partial class ReplicaReceiver
     }
 
     private sealed record Reindexed(bool Done, Exception? Cause);
+
+    private sealed class ScrubReporter(Action<ScrubProgress> report) : IProgress<ScrubProgress>
+    {
+        public void Report(ScrubProgress value) => report(value);
+    }
 }

@@ -80,7 +80,8 @@ internal sealed partial class ReplicaReceiver : ReceivePersistentActor, IWithTim
         Command<HeadIs>(head => HeadIsAt(head.Sequence, head.Revision));
         Command<Pause>(_ => SetPaused(true));
         Command<Resume>(_ => SetPaused(false));
-        Command<Scrub>(_ => RefuseScrub());
+        Command<Scrub>(s => StartScrub(s.BytesPerSecond));
+        Command<ScrubEnded>(EndScrub);
         Command<Forget>(_ => ForgetIt());
         Command<Opened>(o => HasOpened(o.Repository));
         Command<NotOpened>(n => HasNotOpened(n.Cause));

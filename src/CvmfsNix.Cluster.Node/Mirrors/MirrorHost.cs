@@ -12,7 +12,7 @@ namespace CvmfsNix.Cluster.Node.Mirrors;
 
 /// <summary>
 /// Puts a stratum1 together: a data port that serves the repository folders whatever happens to the core, a management port, and what follows
-/// the core behind them. It is a member of nothing.
+/// the core or a stock server behind them. It is a member of nothing.
 /// </summary>
 public static class MirrorHost
 {
@@ -32,11 +32,21 @@ public static class MirrorHost
         services.AddSingleton(provider => new RepositoryFolders(
             folder.Repositories, provider.GetRequiredService<FileSender>(), new GeoAnswer(options.Geo), replicas: true));
         services.AddSingleton(ReplicaIdentity.Of(choice.ReplicaId, folder.Path, options.Membership.Site));
-        services.AddCvmfsNixMirror(new MirrorOptions { DataDirectory = options.Folders.Data, KeysDirectory = options.Folders.Keys });
-        services.AddSingleton<IReplicaStores, MirrorStores>();
-        services.AddSingleton<ReplicaEndpoint>();
-        services.AddSingleton<INodeState, MirrorNodeState>();
-        services.AddHostedService<CoreLink>();
+        if (choice.Stock is null)
+        {
+            services.AddCvmfsNixMirror(new MirrorOptions { DataDirectory = options.Folders.Data, KeysDirectory = options.Folders.Keys });
+            services.AddSingleton<IReplicaStores, MirrorStores>();
+            services.AddSingleton<ReplicaEndpoint>();
+            services.AddSingleton<INodeState, MirrorNodeState>();
+            services.AddHostedService<CoreLink>();
+        }
+        else
+        {
+            services.AddSingleton<StockMirror>();
+            services.AddSingleton<INodeState, StockMirrorState>();
+            services.AddHostedService(provider => provider.GetRequiredService<StockMirror>());
+        }
+
         services.AddHostedService<ReadyAnnouncer>();
         WebApplication app = builder.Build();
         Route(app);

@@ -35,13 +35,20 @@ public sealed record JournalChoice(string? ConnectionString, bool Init, bool All
 public sealed record MembershipOptions(IReadOnlyList<string> Roles, IReadOnlyList<string> Seeds, int Copies, string Site, ClusterTiming Timing = ClusterTiming.Lan);
 
 /// <summary>What a stratum1 mirrors.</summary>
-/// <param name="Cores">Control ports of core nodes.</param>
+/// <param name="Cores">Control ports of core nodes; empty when it follows a stock server.</param>
 /// <param name="ReplicaId">Its identity; null: one made once in the data folder.</param>
 /// <param name="Repositories">What it mirrors; empty: all.</param>
 /// <param name="Siblings">Data ports of other mirrors of the site.</param>
+/// <param name="Stock">The stock server it follows; null when it follows a cluster.</param>
 /// <param name="ControlPort">Whether a control port was asked for.</param>
 public sealed record MirrorChoice(
-    IReadOnlyList<Uri> Cores, string? ReplicaId, IReadOnlyList<string> Repositories, IReadOnlyList<Uri> Siblings, bool ControlPort);
+    IReadOnlyList<Uri> Cores, string? ReplicaId, IReadOnlyList<string> Repositories, IReadOnlyList<Uri> Siblings, StockSource? Stock, bool ControlPort);
+
+/// <summary>A repository on a stock server.</summary>
+/// <param name="Repository">Fully qualified name.</param>
+/// <param name="Urls">Where it is served, as <c>http://host/cvmfs/FQRN</c>, in the order to try them.</param>
+/// <param name="PublicKeyFile">Its public master keys, PEM; absolute.</param>
+public sealed record StockSource(string Repository, IReadOnlyList<Uri> Urls, string PublicKeyFile);
 
 /// <summary>Where a host or network is.</summary>
 /// <param name="Name">Host name, address, or network as <c>10.1.0.0/16</c>.</param>

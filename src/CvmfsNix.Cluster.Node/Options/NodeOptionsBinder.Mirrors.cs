@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Security.Cryptography;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 
 namespace CvmfsNix.Cluster.Node.Options;
@@ -7,6 +8,8 @@ namespace CvmfsNix.Cluster.Node.Options;
 /// <summary>The settings of a stratum1, and where hosts are.</summary>
 public sealed partial class NodeOptionsBinder
 {
+    private const int PublicKeySizeMax = 1 << 20;
+
     private MirrorChoice? Mirror(bool stratum1)
     {
         foreach (NodeSwitch name in NodeSwitches.OfStratum1Only)
@@ -22,8 +25,7 @@ public sealed partial class NodeOptionsBinder
                 _mistakes.Add($"{setting.Origin} is a setting of core nodes; a stratum1 is no member of the cluster and has a journal of its own.");
         }
 
-        Uri[] cores = Urls(NodeSwitches.Core), siblings = Urls(NodeSwitches.Sibling);
-        _ = Urls(NodeSwitches.Follow);
+        Uri[] cores = Urls(NodeSwitches.Core), siblings = Urls(NodeSwitches.Sibling), follow = Urls(NodeSwitches.Follow);
         string[] repositories = _settings[NodeSwitches.Repo] is { } repo ? List(repo) : [];
         foreach (string fqrn in repositories.Where(r => !RepositoryName.IsValid(r)))
             _mistakes.Add($"{_settings[NodeSwitches.Repo]!.Value.Origin}: \"{fqrn}\" is no repository name, as in software.example.org.");
@@ -33,15 +35,44 @@ public sealed partial class NodeOptionsBinder
             _mistakes.Add("--follow URL and --pubkey FILE go together.");
         if (!stratum1)
             return null;
-        if (_settings[NodeSwitches.Follow] is { } stock)
-            _mistakes.Add($"{stock.Origin}: following a stock server is not in this version; a stratum1 mirrors a cluster, by --core URL[,URL].");
-        else if (_settings[NodeSwitches.Core] is null)
-            _mistakes.Add("a stratum1 needs --core URL[,URL]: control ports of the cluster it mirrors.");
-        return new MirrorChoice(cores, _settings[NodeSwitches.ReplicaId]?.Value, repositories, siblings, _settings[NodeSwitches.Grpc] is not null);
+        if (_settings[NodeSwitches.Core] is null == _settings[NodeSwitches.Follow] is null)
+            _mistakes.Add("a stratum1 needs --core URL[,URL] to mirror a cluster, or --follow URL --pubkey FILE to mirror a stock server; give one of them.");
+        return new MirrorChoice(
+            cores, _settings[NodeSwitches.ReplicaId]?.Value, repositories, siblings, Stock(follow, repositories), _settings[NodeSwitches.Grpc] is not null);
     }
 
     /// <summary>Whether a text can be the id of a replica.</summary>
     internal static bool IsReplicaId(string text) => text.Length is >= 1 and <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
+
+    private StockSource? Stock(Uri[] urls, string[] repositories)
+    {
+        if (_settings[NodeSwitches.Follow] is not { } follow || _settings[NodeSwitches.Pubkey] is not { } key)
+            return null;
+        KeyMistake(key);
+        if (urls.Length == 0)
+            return null;
+        string[] names = [.. urls.Select(u => Uri.UnescapeDataString(u.Segments[^1].TrimEnd('/'))).Concat(repositories).Distinct(StringComparer.Ordinal)];
+        string? repository = names.Length == 1 && RepositoryName.IsValid(names[0]) ? names[0] : null;
+        if (repository is null)
+            _mistakes.Add($"{follow.Origin}: a URL of one repository is expected, as in http://stratum0.example.org/cvmfs/software.example.org{(repositories.Length > 0 ? ", and --repo must not name another one" : "")}.");
+        return new StockSource(repository ?? "", urls, Path.GetFullPath(key.Value));
+    }
+
+    private void KeyMistake(RawSetting key)
+    {
+        try
+        {
+            var file = new FileInfo(key.Value);
+            if (!file.Exists)
+                _mistakes.Add($"{key.Origin}: the file {key.Value} does not exist; it is the repository's public key, as clients have it.");
+            else if (file.Length > PublicKeySizeMax || !PemEncoding.TryFind(File.ReadAllText(key.Value), out _))
+                _mistakes.Add($"{key.Origin}: the file {key.Value} holds no public key in PEM form (-----BEGIN PUBLIC KEY-----).");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            _mistakes.Add($"{key.Origin}: the file {key.Value} cannot be read: {e.Message}");
+        }
+    }
 
     private Uri[] Urls(NodeSwitch name)
     {

@@ -59,7 +59,9 @@ public sealed class NodeOptionsBinderTests
 
     [Theory]
     [InlineData("needs --core", "--roles", "stratum1")]
-    [InlineData("not in this version", "--roles", "stratum1", "--follow", "http://a/cvmfs/a.example.org", "--pubkey", "x")]
+    [InlineData("does not exist", "--roles", "stratum1", "--follow", "http://a/cvmfs/a.example.org", "--pubkey", "/nonexistent/x.pub")]
+    [InlineData("URL of one repository", "--roles", "stratum1", "--follow", "http://a/", "--pubkey", "/nonexistent/x.pub")]
+    [InlineData("give one of them", "--roles", "stratum1", "--core", "http://a:1", "--follow", "http://a/cvmfs/a.example.org", "--pubkey", "/nonexistent/x.pub")]
     [InlineData("no http:// or https://", "--roles", "stratum1", "--core", "127.0.0.1:9111")]
     [InlineData("no replica id", "--roles", "stratum1", "--core", "http://a:1", "--replica-id", "a b")]
     [InlineData("setting of core nodes", "--roles", "stratum1", "--core", "http://a:1", "--seed", "a:1")]
