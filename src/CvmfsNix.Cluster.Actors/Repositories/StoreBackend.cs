@@ -152,7 +152,13 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
     {
         var problems = new ConcurrentDictionary<TransactionId, string>();
         if (!copies.Needed)
+        {
+            // Alone it cannot be brought from anywhere; the others of the batch need not wait for it.
+            foreach (var lost in batch.Where(t => !store.Blobs.Contains(t.BundleDigest)))
+                problems[lost.Id] = $"The bundle {lost.BundleDigest} of transaction {lost.Id} is not in this node's store.";
             return problems;
+        }
+
         await Parallel.ForEachAsync(batch, new ParallelOptions { MaxDegreeOfParallelism = SecuredAtOnce, CancellationToken = ct }, async (transaction, token) =>
         {
             try
