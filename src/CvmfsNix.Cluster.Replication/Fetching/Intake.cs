@@ -327,7 +327,8 @@ internal sealed class Intake(ReplicaTarget target, ReplicationLimits limits, Act
                 batch.Members.Add((taken, stored));
                 batch.Bytes += stored;
                 taken.Group.Come();
-                if (batch == _current && (batch.Members.Count >= limits.BatchObjectsMax || batch.Bytes >= limits.BatchBytesMax || taken.Group.HasCome))
+                // The last of a group may have been in a batch that was closed meanwhile, while others of the group are in the next one.
+                if (taken.Group.HasCome || (batch == _current && (batch.Members.Count >= limits.BatchObjectsMax || batch.Bytes >= limits.BatchBytesMax)))
                     CloseCurrent();
             }
 
