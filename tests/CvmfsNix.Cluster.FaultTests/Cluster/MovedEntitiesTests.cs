@@ -31,6 +31,7 @@ public sealed class MovedEntitiesTests(ITestOutputHelper output)
     public async Task Ledgers_and_a_writer_moved_back_and_forth_between_living_processes_hold_what_their_rows_say()
     {
         Assert.SkipWhen(PostgresServer.Missing is not null, PostgresServer.Missing ?? "");
+        Assert.SkipUnless(BuiltPrograms.FullSize, "at full size only: minutes of freezing and rejoining, which want a machine that does nothing else");
         await using PostgresServer postgres = await PostgresServer.StartAsync(null, Ct);
         await using ClusterOfNodes cluster = await ClusterOfNodes.StartAsync(new ClusterSettings(postgres.ConnectionString("cvmfsnix")) { Switches = ["--copies", "2"] }, Ct);
         (await cluster.CliAsync(["repo", "create", Fqrn, "--json"], Ct)).Succeeded();
@@ -79,39 +80,48 @@ public sealed class MovedEntitiesTests(ITestOutputHelper output)
     {
         await cluster.MembersAsync(3, Ct);
         await cluster.LeaderAsync(Ct);
-        await cluster.UntilAsync(
-            async () =>
+        string[] behind = [];
+        try
+        {
+            await cluster.UntilAsync(AtTheEndAsync, "every ledger and the writer are at the end of their journals", Ct);
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"Not at the end, or without an answer: {string.Join("; ", behind)}\n{e.Message}", e);
+        }
+
+        async Task<bool> AtTheEndAsync()
+        {
+            var told = new Dictionary<string, StateIs?> { [Writer] = await observer.WriterAsync(cluster.Nodes[0], Fqrn, Ct) };
+            StateIs?[] ledgers = await Task.WhenAll(Enumerable.Range(0, LedgerBucket.Count).Select(i => observer.LedgerAsync(cluster.Nodes[i % 3], Fqrn, i, Ct)));
+            for (int i = 0; i < ledgers.Length; i++)
+                told.Add($"ledger-{Fqrn}|{i:00}", ledgers[i]);
+            behind = [.. told.Where(t => t.Value is null).Select(t => t.Key)];
+            if (behind.Length > 0)
+                return false;
+            JournalRows rows = await JournalRows.ReadAsync(postgres, Fqrn, Ct);
+            Assert.All(rows.Ids.SelectMany(id => rows[id]), row => Assert.Equal(row.Message, row.Again));
+            foreach ((string id, StateIs? state) in told)
             {
-                var told = new Dictionary<string, StateIs?> { [Writer] = await observer.WriterAsync(cluster.Nodes[0], Fqrn, Ct) };
-                StateIs?[] ledgers = await Task.WhenAll(Enumerable.Range(0, LedgerBucket.Count).Select(i => observer.LedgerAsync(cluster.Nodes[i % 3], Fqrn, i, Ct)));
-                for (int i = 0; i < ledgers.Length; i++)
-                    told.Add($"ledger-{Fqrn}|{i:00}", ledgers[i]);
-                if (told.Values.Any(s => s is null))
-                    return false;
-                JournalRows rows = await JournalRows.ReadAsync(postgres, Fqrn, Ct);
-                Assert.All(rows.Ids.SelectMany(id => rows[id]), row => Assert.Equal(row.Message, row.Again));
-                foreach ((string id, StateIs? state) in told)
-                {
-                    object replayed = id == Writer ? rows.Writer(id, state!.SequenceNumber) : rows.Ledger(id, state!.SequenceNumber);
-                    Assert.True(state.SequenceNumber <= rows[id].Count, $"{id} on {state.Node} says that it is at event {state.SequenceNumber}; the journal ends at {rows[id].Count}");
-                    Assert.True(JournalRow.DigestOf(replayed) == state.Digest, $"{id} on {state.Node} holds something else than the first {state.SequenceNumber} rows say");
-                }
+                object replayed = id == Writer ? rows.Writer(id, state!.SequenceNumber) : rows.Ledger(id, state!.SequenceNumber);
+                Assert.True(state.SequenceNumber <= rows[id].Count, $"{id} on {state.Node} says that it is at event {state.SequenceNumber}; the journal ends at {rows[id].Count}");
+                Assert.True(JournalRow.DigestOf(replayed) == state.Digest, $"{id} on {state.Node} holds something else than the first {state.SequenceNumber} rows say");
+            }
 
-                // A row that came between the question and the look at the table: once more.
-                if (told.Any(t => t.Value!.SequenceNumber != rows[t.Key].Count))
-                    return false;
-                foreach ((string id, StateIs? state) in told)
-                {
-                    if (!places.TryGetValue(id, out List<string>? been))
-                        places.Add(id, been = []);
-                    if (been.LastOrDefault() != state!.Node)
-                        been.Add(state.Node);
-                }
+            // A row that came between the question and the look at the table: once more.
+            behind = [.. told.Where(t => t.Value!.SequenceNumber != rows[t.Key].Count).Select(t => $"{t.Key} on {t.Value!.Node} is at {t.Value.SequenceNumber} of {rows[t.Key].Count}")];
+            if (behind.Length > 0)
+                return false;
+            foreach ((string id, StateIs? state) in told)
+            {
+                if (!places.TryGetValue(id, out List<string>? been))
+                    places.Add(id, been = []);
+                if (been.LastOrDefault() != state!.Node)
+                    been.Add(state.Node);
+            }
 
-                return true;
-            },
-            "every ledger and the writer are at the end of their journals",
-            Ct);
+            return true;
+        }
     }
 
     // The cluster goes on without it; meanwhile things happen; thawed, it joins again in the same process.
