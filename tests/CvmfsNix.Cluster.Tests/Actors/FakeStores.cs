@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Xunit;
 using System.Collections.Concurrent;
 using CvmfsNix.Cluster.Actors.Repositories;
@@ -35,7 +36,8 @@ internal sealed class FakeStore(FakeStores stores) : IRepositoryBackend
     private readonly HashSet<string> _paths = [];
     private readonly List<string> _prepared = [];
 
-    public List<(long SequenceNumber, IRepositoryEvent Event)> Applied { get; } = [];
+    // Replaced as a whole: tests look at it while the node goes on applying.
+    public ImmutableList<(long SequenceNumber, IRepositoryEvent Event)> Applied { get; private set; } = [];
 
     public long AppliedSequence { get; set; }
 
@@ -101,7 +103,7 @@ internal sealed class FakeStore(FakeStores stores) : IRepositoryBackend
     {
         await stores.At("apply", ct);
         Assert.Equal(AppliedSequence + 1, sequenceNumber);
-        Applied.Add((sequenceNumber, @event));
+        Applied = Applied.Add((sequenceNumber, @event));
         AppliedSequence = sequenceNumber;
         var revision = @event switch { RepositoryCreated c => c.Initial, RevisionCommitted c => c.Revision, _ => null };
         if (@event is ITagEvent tags)
