@@ -138,7 +138,7 @@ public static class CoreHosting
             .WithReplicas(clock)
             .WithSingleton<Stratum0Leader>(
                 Stratum0Leader.Name,
-                (system, registry, _) => LeaderTenure.Props(WriterTemplate(options, system, registry, local, journal, clock) with { Log = leadership }),
+                (system, registry, _) => LeaderTenure.Props(WriterTemplate(options, system, registry, local, journal, database, clock) with { Log = leadership }),
                 new ClusterSingletonOptions { Role = CoreRole, LogSingletonIdentificationFailure = false, BufferSize = 1_000 })
             .WithActors((system, registry, _) =>
             {
@@ -170,7 +170,7 @@ public static class CoreHosting
         registry.Get<Stratum0Leader>(),
         clock);
 
-    private static WriterSettings WriterTemplate(CoreOptions options, ActorSystem system, IActorRegistry registry, LocalRepositories local, IJournalReader journal, TimeProvider clock) => new()
+    private static WriterSettings WriterTemplate(CoreOptions options, ActorSystem system, IActorRegistry registry, LocalRepositories local, IJournalReader journal, IJournalDatabase database, TimeProvider clock) => new()
     {
         Epoch = 0,
         Node = Akka.Cluster.Cluster.Get(system).SelfAddress.ToString(),
@@ -179,11 +179,13 @@ public static class CoreHosting
         Directories = registry.Get<ReplicaDirectory>(),
         Local = local,
         Journal = journal,
+        Database = database,
         Clock = clock,
         BatchMembersMax = options.BatchMembersMax,
         QueueMax = options.QueueMax,
         ReferenceWait = options.ReferenceWait,
         CatalogsKeep = options.CatalogsKeep,
+        LedgersLookEvery = options.LedgersLookEvery,
         SnapshotEvery = options.SnapshotEvery,
     };
 }

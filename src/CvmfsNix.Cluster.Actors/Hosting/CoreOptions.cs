@@ -60,6 +60,9 @@ public sealed record CoreOptions
     /// <summary>How often a sealed transaction is offered to the writer again until it is answered.</summary>
     public TimeSpan EnqueueAgain { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>How often running ledgers are told where their histories end although no node came or went.</summary>
+    public TimeSpan LedgersLookEvery { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>How long a transaction waits for a reference that no queued transaction brings either.</summary>
     public TimeSpan ReferenceWait { get; init; } = TimeSpan.FromSeconds(2);
 

@@ -25,6 +25,10 @@ internal interface IJournalDatabase
     /// <exception cref="JournalUnavailableException">It does not answer at present; trying again may help.</exception>
     Task<IReadOnlyList<string>> PrepareAsync(CancellationToken ct);
 
+    /// <summary>The highest sequence number of each of several histories; those without an event are left out.</summary>
+    /// <exception cref="JournalUnavailableException">It does not answer at present.</exception>
+    Task<IReadOnlyDictionary<string, long>> EndsAsync(IReadOnlyCollection<string> persistenceIds, CancellationToken ct);
+
     /// <summary>The database's clock.</summary>
     /// <exception cref="JournalUnavailableException">It does not answer at present.</exception>
     Task<DateTimeOffset> NowAsync(CancellationToken ct);

@@ -66,6 +66,28 @@ internal sealed class PostgreSqlJournal(string connectionString, bool init, bool
     public Task<DateTimeOffset> NowAsync(CancellationToken ct) => _sessions.RunAsync(
         async connection => new DateTimeOffset((DateTime)(await ScalarAsync(connection, "SELECT clock_timestamp()", ct).ConfigureAwait(false))!), ct);
 
+    public Task<IReadOnlyDictionary<string, long>> EndsAsync(IReadOnlyCollection<string> persistenceIds, CancellationToken ct) => _sessions.RunAsync(async connection =>
+    {
+        var command = connection.CreateCommand();
+        await using var ended = command.ConfigureAwait(false);
+        // One look into the unique index each, however long the histories are.
+        command.CommandText = "SELECT i.id, (SELECT max(j.sequence_number) FROM journal j WHERE j.persistence_id = i.id) FROM unnest(@ids) AS i (id)";
+        var ids = command.CreateParameter();
+        ids.ParameterName = "ids";
+        ids.Value = persistenceIds.ToArray();
+        command.Parameters.Add(ids);
+        var ends = new Dictionary<string, long>();
+        var rows = await command.ExecuteReaderAsync(ct).ConfigureAwait(false);
+        await using var read = rows.ConfigureAwait(false);
+        while (await rows.ReadAsync(ct).ConfigureAwait(false))
+        {
+            if (!await rows.IsDBNullAsync(1, ct).ConfigureAwait(false))
+                ends.Add(rows.GetString(0), rows.GetInt64(1));
+        }
+
+        return (IReadOnlyDictionary<string, long>)ends;
+    }, ct);
+
     public Task<IReadOnlyList<string>> PrepareAsync(CancellationToken ct) => _sessions.RunAsync(async connection =>
     {
         if (await ScalarAsync(connection, "SELECT pg_is_in_recovery()", ct).ConfigureAwait(false) is true)

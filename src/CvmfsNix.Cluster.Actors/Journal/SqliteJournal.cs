@@ -51,6 +51,31 @@ internal sealed class SqliteJournal(string file) : IJournalDatabase
     // A file has no clock but the machine's.
     public Task<DateTimeOffset> NowAsync(CancellationToken ct) => Task.FromResult(DateTimeOffset.UtcNow);
 
+    public Task<IReadOnlyDictionary<string, long>> EndsAsync(IReadOnlyCollection<string> persistenceIds, CancellationToken ct)
+    {
+        using var connection = new SqliteConnection(ConnectionString);
+        var ends = new Dictionary<string, long>();
+        try
+        {
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = "SELECT max(sequence_number) FROM journal WHERE persistence_id = $id";
+            var id = command.Parameters.Add("$id", SqliteType.Text);
+            foreach (string name in persistenceIds)
+            {
+                id.Value = name;
+                if (command.ExecuteScalar() is long end)
+                    ends.Add(name, end);
+            }
+        }
+        catch (SqliteException e)
+        {
+            throw new JournalUnavailableException($"The journal {file} cannot be read at present: {e.Message}");
+        }
+
+        return Task.FromResult<IReadOnlyDictionary<string, long>>(ends);
+    }
+
     private void Prepare()
     {
         try

@@ -27,7 +27,12 @@ internal sealed partial class RepositoryWriter
                 // Its ledger will be told once the answer is not only in memory: an outcome of the state is in the journal.
                 _settings.Ledgers.Tell(new Decide(_definition.Repository, outcome));
             }
-            else if (!_state.Settled.Contains(transaction.Id) && !_inFlight.Any(q => q.Transaction.Id == transaction.Id))
+            else if (_state.Settled.Contains(transaction.Id))
+            {
+                // On its way since before, or from a ledger that has not read its whole history: that one would offer it for ever.
+                _settings.Ledgers.Tell(new AlreadySettled(_definition.Repository, transaction.Id));
+            }
+            else if (!_inFlight.Any(q => q.Transaction.Id == transaction.Id))
             {
                 full |= !_queue.TryAdd(transaction, Now);
             }

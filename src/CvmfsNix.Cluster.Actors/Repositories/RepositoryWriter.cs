@@ -175,6 +175,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
                 _settings.Ledgers.Tell(new Decide(_definition.Repository, outcome));
         });
         TakeTags();
+        WatchLedgers();
         Command<Housekeeping>(_ => KeepHouse());
         Command<HoldKnown>(hold => Collect(hold.OldestServed));
         Command<HoldUnknown>(unknown =>
@@ -203,6 +204,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     protected override void PostStop()
     {
         _stopping.Cancel();
+        Akka.Cluster.Cluster.Get(Context.System).Unsubscribe(Self);
         if (_opening is { } opening)
             _ = LeaveAsync(opening, _work);
         base.PostStop();

@@ -26,6 +26,9 @@ internal sealed record WriterSettings
 
     public required IJournalReader Journal { get; init; }
 
+    /// <summary>The journal's database: where the histories of the ledgers end.</summary>
+    public required IJournalDatabase Database { get; init; }
+
     public required TimeProvider Clock { get; init; }
 
     public required int BatchMembersMax { get; init; }
@@ -35,6 +38,9 @@ internal sealed record WriterSettings
     public required TimeSpan ReferenceWait { get; init; }
 
     public required TimeSpan CatalogsKeep { get; init; }
+
+    /// <summary>For a node that wrote to a ledger's history and then never came back.</summary>
+    public required TimeSpan LedgersLookEvery { get; init; }
 
     public required int SnapshotEvery { get; init; }
 

@@ -82,6 +82,8 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         Of<GetTransaction, Wire.LedgerMessage>("lg", m => new() { Repository = m.Repository.Value, Id = Id(m.Id) }, w => new(RepositoryId.Parse(w.Repository), Id(w.Id))),
         Of<Decide, Wire.LedgerMessage>("ld", m => new() { Repository = m.Repository.Value, Outcome = ToWire(m.Outcome) }, w => new(RepositoryId.Parse(w.Repository), FromWire(w.Outcome))),
         Of<OfferSealed, Wire.LedgerMessage>("lo", m => new() { Repository = m.Repository.Value, Bucket = m.Bucket }, w => new(RepositoryId.Parse(w.Repository), w.Bucket)),
+        Of<JournalEnd, Wire.LedgerMessage>("le", m => new() { Repository = m.Repository.Value, Bucket = m.Bucket, SequenceNumber = m.SequenceNumber }, w => new(RepositoryId.Parse(w.Repository), w.Bucket, w.SequenceNumber)),
+        Of<AlreadySettled, Wire.LedgerMessage>("lx", m => new() { Repository = m.Repository.Value, Id = Id(m.Id) }, w => new(RepositoryId.Parse(w.Repository), Id(w.Id))),
         Of<WriterBusy, Wire.LedgerMessage>("lw", m => new() { Repository = m.Repository.Value, Bucket = m.Bucket, RetryAfter = m.RetryAfter.Ticks }, w => new(RepositoryId.Parse(w.Repository), w.Bucket, new TimeSpan(w.RetryAfter))),
 
         // What an actor holds.

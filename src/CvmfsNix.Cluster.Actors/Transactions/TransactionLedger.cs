@@ -70,6 +70,10 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
             Offer(_state.Undecided);
         });
         Command<WriterBusy>(busy => _busyUntil = Now + busy.RetryAfter);
+        Command<JournalEnd>(end => end.SequenceNumber > LastSequenceNr, end => ReadAgain($"the journal has {end.SequenceNumber} events of it, and it has read or written {LastSequenceNr}"));
+        Command<JournalEnd>(_ => { });
+        Command<AlreadySettled>(settled => _state.Undecided.Contains(settled.Id), settled => ReadAgain($"transaction {settled.Id} is decided and recorded, and it does not know that"));
+        Command<AlreadySettled>(_ => { });
         Command<OfferAgain>(_ => Offer(_state.Undecided));
         Command<Housekeeping>(_ => KeepHouse());
         Command<GetLedgerState>(_ => Sender.Tell(StateDigest.Report(Context.System, LastSequenceNr, _state)));
@@ -213,6 +217,13 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
             return;
         foreach (var chunk in ids.Where(_state.Undecided.Contains).OrderBy(id => id).Chunk(Enqueue.TransactionsMax))
             _settings.Leader.Tell(new Enqueue(_repository, _bucket, [.. chunk.Select(id => _state.Entries[id].Transaction)]));
+    }
+
+    // Another one has written under this name. What it wrote is part of the history: its supervisor starts this ledger again, which reads it.
+    private void ReadAgain(string why)
+    {
+        Context.GetLogger().Warning("Ledger {0}: {1}. It reads its journal again.", PersistenceId, why);
+        Context.Stop(Self);
     }
 
     private void KeepHouse()

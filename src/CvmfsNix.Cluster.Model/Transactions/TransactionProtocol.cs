@@ -73,6 +73,21 @@ public static class TransactionProtocol
     /// <summary>A new leader asks a ledger for everything that is sealed and not decided.</summary>
     public sealed record OfferSealed(RepositoryId Repository, int Bucket) : ILedgerMessage;
 
+    /// <summary>
+    /// Where a ledger's history ends in the journal. One that has written less is not the last that wrote: a predecessor on a node that was
+    /// frozen has, after the thaw and before it learnt that it had been put out.
+    /// </summary>
+    /// <param name="Repository">The repository.</param>
+    /// <param name="Bucket">The ledger.</param>
+    /// <param name="SequenceNumber">Of its last event; 0 = none.</param>
+    public sealed record JournalEnd(RepositoryId Repository, int Bucket, long SequenceNumber) : ILedgerMessage;
+
+    /// <summary>The writer was offered what a ledger told it to have settled: a ledger that does not know better has not read its whole history.</summary>
+    public sealed record AlreadySettled(RepositoryId Repository, TransactionId Id) : ILedgerMessage
+    {
+        public int Bucket => LedgerBucket.Of(Id);
+    }
+
     /// <summary>The writer's queue is full: offer again later, and take nothing new until then.</summary>
     public sealed record WriterBusy(RepositoryId Repository, int Bucket, TimeSpan RetryAfter) : ILedgerMessage;
 

@@ -31,6 +31,8 @@ public sealed class ClockTests
 
         public Task<IReadOnlyList<string>> PrepareAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<string>>([]);
 
+        public Task<IReadOnlyDictionary<string, long>> EndsAsync(IReadOnlyCollection<string> persistenceIds, CancellationToken ct) => throw new NotSupportedException();
+
         public Task<DateTimeOffset> NowAsync(CancellationToken ct) => Task.FromResult(DateTimeOffset.UtcNow + ahead);
     }
 }

@@ -31,6 +31,7 @@ internal sealed class RecoveryNode(JournalOptions journal, int snapshotEvery, Ti
         RemotingPort = 0,
         Journal = journal,
         EnqueueAgain = TimeSpan.FromMilliseconds(200),
+        LedgersLookEvery = TimeSpan.FromMilliseconds(200),
         SnapshotEvery = snapshotEvery,
         TransactionRetention = Retention,
     };

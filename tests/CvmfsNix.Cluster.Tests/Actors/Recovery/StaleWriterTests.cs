@@ -5,7 +5,9 @@ using Akka.Persistence;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Serialization;
+using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Tests.Actors.Journal;
 using Xunit;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
@@ -72,6 +74,37 @@ public sealed class StaleWriterTests(PostgresFixture postgres) : IClassFixture<P
         // Who is not stale goes on.
         await node.PublishAsync("last", Bucket);
         Assert.Equal(before.Count + 3, (await node.RowsAsync(Everything)).Count);
+        await elsewhere.Terminate();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_another_process_wrote_to_a_running_ledgers_history_is_part_of_it(bool server)
+    {
+        JournalOptions journal = server
+            ? new JournalOptions.PostgreSql(postgres.Server.ConnectionString(await postgres.NewDatabaseAsync()), Init: true)
+            : RecoveryNode.Sqlite();
+        await using var node = new RecoveryNode(journal, SnapshotEvery);
+        await node.StartAsync();
+        await node.Core.CreateRepositoryAsync(new CreateRepository(RecoveryNode.Fqrn), Ct);
+        await node.PublishAsync("first", Bucket);
+
+        // As a ledger on a thawed node does: its builder is told nothing any more, and comes back with the same id.
+        byte[] id = TransactionId.Create(DateTimeOffset.UtcNow).Value.ToByteArray(bigEndian: true);
+        id[15] = Bucket;
+        var transaction = new SealedTransaction(TransactionId.From(new Guid(id, bigEndian: true)), TestNode.Digest("late"), "late", 1, 1, "b");
+        using ActorSystem elsewhere = ActorSystem.Create("elsewhere", Elsewhere(node));
+        (IActorRef actor, _, Task<string> outcome, object seal) = await StaleAsync(elsewhere, Ledger, JournalPlugins.Shared, new TransactionSealed(transaction, DateTimeOffset.UtcNow));
+        actor.Tell(seal);
+        Assert.Equal("it was written", await outcome.WaitAsync(TimeSpan.FromMinutes(1), Ct));
+
+        // Nobody asks for it, and nobody writes to that ledger.
+        string decided = $"SELECT count(*) FROM journal WHERE persistence_id = '{Ledger}'";
+        for (long start = Environment.TickCount64; (await node.RowsAsync(decided)).Single() != "4"; await Task.Yield())
+            Assert.True(Environment.TickCount64 - start < 60_000, "the late transaction is not decided after a minute");
+        TransactionView late = await node.Core.GetTransactionAsync(RecoveryNode.Fqrn, transaction.Id, Ct);
+        Assert.Equal((TransactionStatus.Committed, 3UL), (late.Status, late.Revision));
         await elsewhere.Terminate();
     }
 

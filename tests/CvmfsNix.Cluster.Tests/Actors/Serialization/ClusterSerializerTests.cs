@@ -59,7 +59,7 @@ public sealed class ClusterSerializerTests
         new TagSet(Tag, Tags, At), new TagRemoved("v1", Tags with { Superseded = [] }, At), new SetTag(Repository, "v1", 7, "text"), new RemoveTag(Repository, "v1"), new TagIs(Tag, true, 9),
         new LeadershipTaken(4, "node", At), new RepositoryRegistered(Definition, At),
         new Begin(Repository, Id, Sealed.Digest, true), new Seal(Repository, Sealed), new Abort(Repository, Id), new GetTransaction(Repository, Id), new Decide(Repository, InBlob),
-        new OfferSealed(Repository, 63), new WriterBusy(Repository, 5, TimeSpan.FromSeconds(1.5)), new Enqueue(Repository, 6, [Sealed, Sealed]), new Settled(Repository, Id),
+        new OfferSealed(Repository, 63), new JournalEnd(Repository, 62, 1L << 40), new AlreadySettled(Repository, Id), new WriterBusy(Repository, 5, TimeSpan.FromSeconds(1.5)), new Enqueue(Repository, 6, [Sealed, Sealed]), new Settled(Repository, Id),
         new Opened(), new Waiting(Id), new Decided(Outcome), new NotSealed(Id, TransactionStatus.Expired), new Unknown(Id), new Aborted(Id), new TooLateToAbort(Id), new IdReused(Id),
         new TooOld(Id, At), new FromTheFuture(Id, At), new Overloaded(Id, TimeSpan.FromSeconds(2)),
         new CreateRepository(new RepositoryDefinitionRequest(Repository, "/nix/store", "sha1")), new CreatedRepository(Writer), new Failed("c", "m", "w", "h"), new GetLeaderStatus(),
