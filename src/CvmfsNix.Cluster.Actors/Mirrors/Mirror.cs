@@ -3,13 +3,14 @@ using System.Threading.Channels;
 using Akka.Actor;
 using CvmfsNix.Cluster.Replication.Sources;
 using CvmfsNix.Cluster.Store.Repositories;
+using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Actors.Mirrors;
 
 /// <summary>
 /// The mirror of this process: what its receivers say of themselves, for the surfaces, and the way to them, for whoever feeds it. Thread-safe.
 /// </summary>
-internal sealed class Mirror(MirrorOptions options, FetchSources sources) : IMirror, IMirrorFeed, IDisposable
+internal sealed class Mirror(MirrorOptions options, FetchSources sources, TimeProvider clock, ILogger log) : IMirror, IMirrorFeed, IDisposable
 {
     private const int ScrubReportsMax = 256;
     private static readonly TimeSpan RoomPause = TimeSpan.FromMilliseconds(20);
@@ -109,8 +110,25 @@ internal sealed class Mirror(MirrorOptions options, FetchSources sources) : IMir
 
     public void NotFollowing(string why)
     {
+        bool followed;
         lock (_gate)
+        {
+            followed = _followed.Length > 0;
             (_followed, _linkProblem) = ("", why);
+        }
+
+        // Told when there is a stream again.
+        if (!followed)
+            return;
+        foreach (var entry in _entries.Values)
+            Note(entry, why);
+    }
+
+    /// <summary>A source of what is fetched failed, and the fetching goes on: said here, because nobody would know of it otherwise.</summary>
+    public void Troubled(SourceTrouble trouble)
+    {
+        log.LogWarning("{Repository}: {Problem} It is asked for elsewhere, or again", trouble.Repository, trouble.Problem);
+        Note(EntryOf(trouble.Repository), trouble.Problem);
     }
 
     public void HeardOfAll()
@@ -183,6 +201,12 @@ internal sealed class Mirror(MirrorOptions options, FetchSources sources) : IMir
     {
         sources.Dispose();
         _resync.Dispose();
+    }
+
+    private void Note(MirrorEntry entry, string trouble)
+    {
+        var now = clock.GetUtcNow();
+        entry.Update(p => p with { Trouble = trouble, TroubleAt = now });
     }
 
     private IActorRef ReceiverOf(string repository)

@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Replication.Sources;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Actors.Mirrors;
 
@@ -21,7 +22,14 @@ public static class MirrorHosting
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(ReplicationLimits.Default);
         services.TryAddSingleton<IJournalDatabase>(new SqliteJournal(Path.Combine(options.DataDirectory, JournalFile)));
-        services.AddSingleton(sp => new Mirror(options, new FetchSources(sp.GetRequiredService<ReplicationLimits>(), sp.GetRequiredService<TimeProvider>())));
+        services.AddSingleton(sp =>
+        {
+            var clock = sp.GetRequiredService<TimeProvider>();
+            var sources = new FetchSources(sp.GetRequiredService<ReplicationLimits>(), clock);
+            var mirror = new Mirror(options, sources, clock, sp.GetRequiredService<ILoggerFactory>().CreateLogger<Mirror>());
+            sources.Troubled = mirror.Troubled;
+            return mirror;
+        });
         services.AddSingleton<IMirror>(sp => sp.GetRequiredService<Mirror>());
         services.AddSingleton<IMirrorFeed>(sp => sp.GetRequiredService<Mirror>());
         services.TryAddSingleton<MirrorEngines>(sp =>

@@ -37,6 +37,12 @@ public sealed record MirrorPosition(string Repository)
     /// <summary>Why it does not get on; empty = it does.</summary>
     public string Problem { get; init; } = "";
 
+    /// <summary>What went wrong last, also when it is over; empty = nothing since the start.</summary>
+    public string Trouble { get; init; } = "";
+
+    /// <summary>When that was.</summary>
+    public DateTimeOffset TroubleAt { get; init; } = DateTimeOffset.UnixEpoch;
+
     /// <summary>True once what was here at the start has been looked at.</summary>
     public bool Opened { get; init; }
 

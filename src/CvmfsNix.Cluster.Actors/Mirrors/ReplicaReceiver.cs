@@ -510,7 +510,8 @@ internal sealed partial class ReplicaReceiver : ReceivePersistentActor, IWithTim
         if (cause is not null)
             _log.LogDebug(cause, "{Repository}", _repository);
         _problem = problem;
-        Say(p => p with { Problem = problem }, urgent: true);
+        var now = Now;
+        Say(p => p with { Problem = problem, Trouble = problem, TroubleAt = now }, urgent: true);
     }
 
     private void PauseThenTryAgain()

@@ -163,7 +163,7 @@ internal sealed class Replica : ReceivePersistentActor, IWithTimers
         if (_session != Guid.Empty && _session != connect.Session)
             _stream.Tell(new SessionSuperseded(_key, _session));
         (_session, _stream, _dataUrl, _lastSeen) = (connect.Session, stream, connect.DataUrl, Now);
-        _position = connect.Position;
+        _position = connect.Position.After(_position ?? _state.Position);
         Welcome(stream);
         Note(SeenAtMost);
         Tell();
@@ -181,7 +181,7 @@ internal sealed class Replica : ReceivePersistentActor, IWithTimers
         if (!Keeps(report.Session))
             return;
         _dataUrl = report.DataUrl;
-        _position = report.Position ?? _position;
+        _position = report.Position?.After(_position ?? _state.Position) ?? _position;
         Note(SeenEvery);
         Tell();
     }

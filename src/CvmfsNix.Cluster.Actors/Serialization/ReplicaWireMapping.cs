@@ -24,9 +24,15 @@ internal static class ReplicaWireMapping
         MissingObjects = p.MissingObjects,
         CatchingUp = p.CatchingUp,
         Problem = p.Problem,
+        Trouble = p.Trouble,
+        TroubleAtMs = p.TroubleAt.ToUnixTimeMilliseconds(),
     };
 
-    public static ReplicaPosition FromWire(Wire.ReplicaPosition p) => new(p.Sequence, p.Revision, p.RootHash, p.MissingBytes, p.MissingObjects, p.CatchingUp, p.Problem);
+    public static ReplicaPosition FromWire(Wire.ReplicaPosition p) => new(p.Sequence, p.Revision, p.RootHash, p.MissingBytes, p.MissingObjects, p.CatchingUp, p.Problem)
+    {
+        Trouble = p.Trouble,
+        TroubleAt = DateTimeOffset.FromUnixTimeMilliseconds(p.TroubleAtMs),
+    };
 
     public static Wire.ReplicaScrub ToWire(ScrubState s)
     {

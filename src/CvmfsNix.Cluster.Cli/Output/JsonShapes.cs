@@ -106,7 +106,10 @@ internal sealed record ReplicaJson(
     string RootHash,
     string? RegisteredAt,
     string? Problem,
-    ScrubJson? Scrub);
+    ScrubJson? Scrub,
+    TroubleJson? LastTrouble);
+
+internal sealed record TroubleJson(string Text, string At);
 
 internal sealed record ScrubJson(
     bool Running, long Objects, long Bytes, long Damaged, long Repaired, string StartedAt, string? FinishedAt, string? Problem);

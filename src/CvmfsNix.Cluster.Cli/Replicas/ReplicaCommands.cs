@@ -103,6 +103,8 @@ internal static class ReplicaCommands
                 $"{r.Repository}  {r.Replica} ({r.Site})  {r.State}  revision {r.Revision}, {r.LagRevisions} revisions, {Terminal.Bytes(r.LagBytes)} and {r.LagSeconds:0.0} s behind, last seen {r.LastSeenAt}"));
             if (r.Problem is { } problem)
                 context.Terminal.Line($"  problem: {problem}");
+            if (r.LastTrouble is { } trouble)
+                context.Terminal.Line($"  last trouble, {trouble.At}: {trouble.Text}");
             if (r.Scrub is { } s)
                 context.Terminal.Line($"  scrub {(s.Running ? "running since" : "of")} {s.StartedAt}: {s.Objects} objects, {Terminal.Bytes(s.Bytes)} read, {s.Damaged} damaged, {s.Repaired} repaired{(s.Problem is null ? "" : $"; {s.Problem}")}");
         }

@@ -24,7 +24,8 @@ internal static class ReplicaViews
         r.RootHash,
         Time(r.RegisteredAt),
         Text(r.Problem),
-        r.Scrub is { } s ? new ScrubJson(s.Running, s.Objects, s.Bytes, s.Damaged, s.Repaired, Time(s.StartedAt) ?? "", Time(s.FinishedAt), Text(s.Problem)) : null);
+        r.Scrub is { } s ? new ScrubJson(s.Running, s.Objects, s.Bytes, s.Damaged, s.Repaired, Time(s.StartedAt) ?? "", Time(s.FinishedAt), Text(s.Problem)) : null,
+        Text(r.Trouble) is { } trouble ? new TroubleJson(trouble, Time(r.TroubleAt) ?? "") : null);
 
     private static string? Time(long milliseconds) => milliseconds == 0 ? null : Terminal.Time(DateTimeOffset.FromUnixTimeMilliseconds(milliseconds));
 

@@ -11,9 +11,22 @@ namespace CvmfsNix.Cluster.Model.Replicas;
 public sealed record ReplicaPosition(
     long Sequence, ulong Revision, string RootHash, long MissingBytes = 0, long MissingObjects = 0, bool CatchingUp = false, string Problem = "")
 {
+    /// <summary>What went wrong there last, also when it is over; empty = nothing since it started.</summary>
+    public string Trouble { get; init; } = "";
+
+    /// <summary>When that was; the epoch = never.</summary>
+    public DateTimeOffset TroubleAt { get; init; } = DateTimeOffset.UnixEpoch;
+
     /// <summary>Most characters of a problem that are kept.</summary>
     public const int ProblemLengthMax = 300;
 
     /// <summary>Nothing yet.</summary>
     public static ReplicaPosition None { get; } = new(0, 0, "");
+
+    /// <summary>This position, and the trouble of an earlier one where this one tells of none: a mirror that was started anew has forgotten it.</summary>
+    public ReplicaPosition After(ReplicaPosition earlier)
+    {
+        ArgumentNullException.ThrowIfNull(earlier);
+        return Trouble.Length > 0 ? this : this with { Trouble = earlier.Trouble, TroubleAt = earlier.TroubleAt };
+    }
 }

@@ -68,7 +68,11 @@ internal static class ReplicationMapping
         Math.Max(0, p.MissingBytes),
         Math.Max(0, p.MissingObjects),
         p.CatchingUp,
-        Shortened(p.Problem));
+        Shortened(p.Problem))
+    {
+        Trouble = Shortened(p.Trouble),
+        TroubleAt = Time(p.TroubleAtMs),
+    };
 
     public static ScrubState Scrub(ScrubReport s) => new(
         s.Running,

@@ -27,6 +27,8 @@ public static class ReplicaMessages
             LagEvents = view.LagEvents,
             MissingObjects = r.Position.MissingObjects,
             Problem = r.Position.Problem,
+            Trouble = r.Position.Trouble,
+            TroubleAt = r.Position.TroubleAt.ToUnixTimeMilliseconds(),
             LastSeenAt = r.LastSeenAt.ToUnixTimeMilliseconds(),
             RegisteredAt = r.RegisteredAt.ToUnixTimeMilliseconds(),
             Scrub = r.Scrub is { } scrub ? ToMessage(scrub) : null,

@@ -34,6 +34,7 @@ public sealed class CoreLink : BackgroundService
     private readonly CoreUrls _urls;
     private readonly string? _token;
     private string _said = "";
+    private IReadOnlyList<Uri> _siblings = [];
 
     /// <param name="options">Of the node; it is a mirror of a cluster.</param>
     /// <param name="feed">What is told of everything.</param>
@@ -71,7 +72,7 @@ public sealed class CoreLink : BackgroundService
             try
             {
                 using var stream = new FollowStream(url, _token, _feed, _time);
-                why = await stream.RunAsync(Hello(), welcome => { answered = true; Welcomed(url, welcome); }, Sources, stoppingToken);
+                why = await stream.RunAsync(Hello(), _siblings, welcome => { answered = true; Welcomed(url, welcome); }, Sources, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -133,12 +134,16 @@ public sealed class CoreLink : BackgroundService
         _log.LogInformation("Follows {Node} at {Url}", welcome.Node, url);
     }
 
-    private void Sources(IReadOnlyList<Uri> core, IReadOnlyList<Uri> siblings) => _feed.Sources.Set = new SourceSet
+    private void Sources(IReadOnlyList<Uri> core, IReadOnlyList<Uri> siblings)
     {
-        Self = _addresses.PublicDataUrl is { } self ? new Uri(self) : null,
-        Siblings = [.. _choice.Siblings.Concat(siblings).Distinct().Where(u => u.ToString().TrimEnd('/') != _addresses.PublicDataUrl)],
-        Core = core,
-    };
+        _siblings = siblings;
+        _feed.Sources.Set = new SourceSet
+        {
+            Self = _addresses.PublicDataUrl is { } self ? new Uri(self) : null,
+            Siblings = [.. _choice.Siblings.Concat(siblings).Distinct().Where(u => u.ToString().TrimEnd('/') != _addresses.PublicDataUrl)],
+            Core = core,
+        };
+    }
 
     // An operator said that this mirror is no more: to come back by itself would undo it.
     private void Removed(string detail)

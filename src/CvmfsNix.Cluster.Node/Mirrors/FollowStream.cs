@@ -48,12 +48,15 @@ internal sealed class FollowStream : IDisposable
 
     /// <summary>Follows until the stream ends.</summary>
     /// <param name="parts">What is said at first.</param>
+    /// <param name="siblings">Data ports of those it was told of by the last stream: they count until this one tells of others, so that what
+    /// was cut off is not fetched by each of them from afar.</param>
     /// <param name="welcomed">Called when the node answered.</param>
     /// <param name="sources">Called with the data ports of core nodes and siblings whenever they change.</param>
     /// <param name="ct">Ends it.</param>
     /// <returns>Why it ended, as the end of a sentence.</returns>
     /// <exception cref="RpcException">The node refused, or was lost.</exception>
-    public async Task<string> RunAsync(ReplicaHelloParts parts, Action<Welcome> welcomed, Action<IReadOnlyList<Uri>, IReadOnlyList<Uri>> sources, CancellationToken ct)
+    public async Task<string> RunAsync(
+        ReplicaHelloParts parts, IReadOnlyList<Uri> siblings, Action<Welcome> welcomed, Action<IReadOnlyList<Uri>, IReadOnlyList<Uri>> sources, CancellationToken ct)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(ct, _feed.Resync);
         _wanted = [.. parts.Repositories];
@@ -65,7 +68,7 @@ internal sealed class FollowStream : IDisposable
             if (await ReadAsync(call, WelcomeMax, ending.Token) is not { MessageCase: ToReplica.MessageOneofCase.Welcome } first)
                 return "the node did not say welcome";
             welcomed(first.Welcome);
-            (_core, _siblings) = (UrlsOf(first.Welcome.DataUrls), []);
+            (_core, _siblings) = (UrlsOf(first.Welcome.DataUrls), siblings);
             sources(_core, _siblings);
             Task telling = TellAsync(call, seen, ending.Token);
             try

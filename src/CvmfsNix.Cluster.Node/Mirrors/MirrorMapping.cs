@@ -60,6 +60,8 @@ internal static class MirrorMapping
         MissingObjects = p.MissingObjects,
         CatchingUp = p.CatchingUp,
         Problem = p.Problem,
+        Trouble = p.Trouble,
+        TroubleAtMs = p.TroubleAt.ToUnixTimeMilliseconds(),
     };
 
     /// <summary>A scrub's report.</summary>

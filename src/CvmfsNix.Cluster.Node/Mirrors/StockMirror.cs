@@ -50,6 +50,8 @@ public sealed class StockMirror : BackgroundService
                 MasterPublicKeyPems = [File.ReadAllText(_source.PublicKeyFile)],
                 RepositoryFolder = _repositoryFolder,
                 WorkFolder = layout.WorkFolder(_source.Repository),
+                // As a stock replica does, so that it can be followed by others in its source's stead.
+                WithHistory = true,
             },
             ReplicationLimits.Default,
             time);

@@ -78,12 +78,15 @@ internal sealed class CatalogWalk(ReplicaTarget target, FetchPool pool, CatalogS
     /// Asks for the revisions before one that was walked, as far back as their root catalogs are named and are anywhere: what a stock replica keeps of a
     /// repository that it followed.
     /// </summary>
-    public async Task WalkPredecessorsAsync(ObjectHash root, CancellationToken cancellationToken)
+    /// <param name="root">Root catalog of the revision.</param>
+    /// <param name="served">Root catalog of the revision that is served, which has its predecessors already; null = none.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task WalkPredecessorsAsync(ObjectHash root, ObjectHash? served, CancellationToken cancellationToken)
     {
         for (ObjectHash at = root; ;)
         {
             OpenCatalog? catalog = await shelf.OpenAsync(at, 0, cancellationToken).ConfigureAwait(false);
-            if (catalog?.Reader.Properties.PreviousRevision is not { } previous || !await WalkAsync(previous, 0, at, optional: true, cancellationToken).ConfigureAwait(false))
+            if (catalog?.Reader.Properties.PreviousRevision is not { } previous || previous == served || !await WalkAsync(previous, 0, at, optional: true, cancellationToken).ConfigureAwait(false))
                 return;
             at = previous;
         }

@@ -378,13 +378,16 @@ internal sealed class FetchPool : IAsyncDisposable
         catch (SourceException e)
         {
             problem = e.Message;
-            source.Failed(e.Message);
+            if (source.Failed(e.Message))
+                Tell(e.Message);
         }
         finally
         {
             Interlocked.Add(ref _bytes, job.BytesReceived);
             if (source.IsSibling)
                 Interlocked.Add(ref _bytesFromSiblings, job.BytesReceived);
+            if (wrongBytes is not null)
+                Tell($"{source.Url} sent damaged bytes: {wrongBytes}");
         }
 
         lock (_gate)
@@ -405,6 +408,8 @@ internal sealed class FetchPool : IAsyncDisposable
 
             PumpAll();
         }
+
+        void Tell(string what) => _sources.Troubled?.Invoke(new SourceTrouble(_target.Repository, source.Url, what));
 
         async Task ReceiveAsync(Wanted wanted, long size, Stream content, CancellationToken cancellationToken)
         {

@@ -97,7 +97,7 @@ internal sealed class RevisionFetch : IAsyncDisposable
         }
 
         if (walkHistory)
-            await _walk.WalkPredecessorsAsync(manifest.RootHash, _cancel).ConfigureAwait(false);
+            await _walk.WalkPredecessorsAsync(manifest.RootHash, complete, _cancel).ConfigureAwait(false);
         await _walk.FinishAsync().ConfigureAwait(false);
         Pool.ThrowIfNowhere(purpose);
         await _target.ConfirmFoundAsync(_cancel).ConfigureAwait(false);

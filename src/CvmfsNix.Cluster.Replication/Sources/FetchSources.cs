@@ -66,6 +66,11 @@ public sealed class FetchSources : IDisposable
     /// <summary>How each is doing.</summary>
     public IReadOnlyList<SourceState> States => [.. Plan.Sources.Select(s => new SourceState(s.Url, s.IsSibling, s.IsResting, s.LastProblem, s.BytesReceived))];
 
+    /// <summary>
+    /// Told when a source begins to fail, and of every answer with damaged bytes. Called on the thread of the transfer: it must return at once.
+    /// </summary>
+    public Action<SourceTrouble>? Troubled { get; set; }
+
     internal SourcePlan Plan
     {
         get

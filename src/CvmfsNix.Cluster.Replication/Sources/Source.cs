@@ -93,17 +93,20 @@ internal abstract class Source(Uri url, bool isSibling, ReplicationLimits limits
     }
 
     /// <summary>It failed: the longer in a row, the longer it rests.</summary>
-    public void Failed(string problem)
+    /// <returns>True when it had not failed before, or fails in another way.</returns>
+    public bool Failed(string problem)
     {
         lock (_gate)
         {
             DateTimeOffset now = clock.GetUtcNow();
+            bool news = LastProblem != problem;
             LastProblem = problem;
             // Requests that ran side by side fail together, and that is one failure.
             if (_restUntil > now)
-                return;
+                return false;
             TimeSpan rest = RestMin * Math.Pow(2, Math.Min(_failures++, 10));
             _restUntil = now + (rest < RestMax ? rest : RestMax);
+            return news;
         }
     }
 
