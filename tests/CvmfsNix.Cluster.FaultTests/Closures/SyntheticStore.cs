@@ -68,6 +68,42 @@ internal sealed class SyntheticStore
         return info;
     }
 
+    /// <summary>Makes a path that is one small file; all have the same content.</summary>
+    public async Task<PathInfo> AddTinyAsync(string identity, CancellationToken cancellationToken)
+    {
+        byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes("tiny " + identity));
+        StorePathName name = StorePathName.Create(hash.AsSpan(0, StorePathName.HashSize), $"tiny-{hash[31]:x2}");
+        string disk = Root + FullPath(name);
+        await File.WriteAllTextAsync(disk, "tiny\n", cancellationToken);
+        (NarHash nar, long size) = await NarFromDisk.HashAsync(disk, cancellationToken);
+        var info = new PathInfo { Path = name, NarHash = nar, NarSize = size, References = [] };
+        _paths.Add(info);
+        _byName.Add(name, info);
+        return info;
+    }
+
+    /// <summary>Makes a path of so many files that do not shrink, all of one size.</summary>
+    public async Task<PathInfo> AddNoiseAsync(string identity, int files, int fileBytes, CancellationToken cancellationToken)
+    {
+        byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes("noise " + identity));
+        StorePathName name = StorePathName.Create(hash.AsSpan(0, StorePathName.HashSize), $"noise-{hash[31]:x2}");
+        var random = new Random(BitConverter.ToInt32(hash));
+        string disk = Root + FullPath(name);
+        var bytes = new byte[fileBytes];
+        for (int i = 0; i < files; i++)
+        {
+            Directory.CreateDirectory(Path.Combine(disk, $"part-{i / 100:00}"));
+            random.NextBytes(bytes);
+            await File.WriteAllBytesAsync(Path.Combine(disk, $"part-{i / 100:00}", $"file-{i:00000}"), bytes, cancellationToken);
+        }
+
+        (NarHash nar, long size) = await NarFromDisk.HashAsync(disk, cancellationToken);
+        var info = new PathInfo { Path = name, NarHash = nar, NarSize = size, References = [] };
+        _paths.Add(info);
+        _byName.Add(name, info);
+        return info;
+    }
+
     /// <summary>Writes the registration of everything made so far.</summary>
     public void Register()
     {

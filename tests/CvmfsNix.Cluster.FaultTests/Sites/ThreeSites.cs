@@ -1,5 +1,6 @@
 using CvmfsNix.Cluster.FaultTests.Processes;
 using CvmfsNix.Cluster.Store.Steps;
+using CvmfsNix.Cluster.TestKit.Networks;
 using CvmfsNix.Cluster.TestKit.Postgres;
 using CvmfsNix.Cluster.TestKit.Processes;
 using Xunit;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 
@@ -43,6 +44,21 @@ public sealed partial class ClusterNode : IAsyncDisposable
 
     /// <summary>From 1.</summary>
     public int Number { get; }
+
+    /// <summary>Makes a stratum1 without starting it; its ports stay the same over restarts.</summary>
+    /// <param name="number">From 1.</param>
+    /// <param name="place">Where it runs.</param>
+    /// <param name="data">Data folder; its keys are in there.</param>
+    /// <param name="switches">Whom it follows, its id and its site.</param>
+    public static ClusterNode Mirror(int number, NodePlace place, string data, IReadOnlyList<string> switches)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        int[] ports = ClusterOfNodes.FreePorts(4);
+        string At(int port) => string.Create(CultureInfo.InvariantCulture, $"{place.Host}:{ports[port]}");
+        string[] loopback = place.Host.StartsWith("127.", StringComparison.Ordinal) ? [] : ["--insecure"];
+        return new ClusterNode(
+            number, place.Prefix, data, Path.Combine(data, "keys"), (At(0), At(1), At(2), At(3)), ["--roles", "stratum1", .. loopback, .. switches], new Dictionary<string, string>());
+    }
 
     /// <summary>Data folder.</summary>
     public string Data { get; }

@@ -152,8 +152,8 @@ public sealed class ClusterOfNodes : IAsyncDisposable
         }
     }
 
-    // Below the range the system hands out by itself, so that nobody's outgoing connection sits on a port while its node is down.
-    private static int[] FreePorts(int count)
+    /// <summary>Ports that nobody uses now, below the range the system hands out by itself, so that nobody's outgoing connection sits on one while its node is down.</summary>
+    public static int[] FreePorts(int count)
     {
         var ports = new List<int>();
         while (ports.Count < count)

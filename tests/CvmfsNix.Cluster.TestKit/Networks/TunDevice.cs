@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace CvmfsNix.Cluster.FaultTests.Sites;
+namespace CvmfsNix.Cluster.TestKit.Networks;
 
 /// <summary>A network interface whose other end is this process: it reads and writes whole IP packets. Gone when it is closed.</summary>
 internal sealed partial class TunDevice : IDisposable
