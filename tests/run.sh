@@ -56,6 +56,8 @@ need curl curl
 need ip iproute2
 need unshare util-linux
 need runuser util-linux
+PATH=$PATH:/usr/sbin need nginx nginx-light
+PATH=$PATH:/usr/sbin need squid squid
 [ -x /usr/lib/postgresql/15/bin/initdb ] || missing+=(postgresql-15)
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
