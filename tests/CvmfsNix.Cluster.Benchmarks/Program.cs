@@ -1,5 +1,6 @@
 using System.Runtime.Versioning;
 using CvmfsNix.Cluster.Benchmarks.Benchmarks;
+using CvmfsNix.Cluster.Benchmarks.Mirrors;
 using CvmfsNix.Cluster.Benchmarks.Running;
 
 [assembly: SupportedOSPlatform("linux")]
@@ -12,6 +13,8 @@ public static class Program
     /// <summary>Exit codes: 0 measured and correct, 1 something was wrong with what was measured, 2 wrong command line.</summary>
     public static async Task<int> Main(string[] args)
     {
+        if (args is [PlainFetch.Command, .. var fetch])
+            return await PlainFetch.RunAsync(fetch);
         if (args is [] or ["--help" or "-h"])
         {
             Console.WriteLine(Help());

@@ -28,6 +28,13 @@ internal static class MachineLoad
         return (fields.Take(8).Sum() - fields[Idle] - fields[Waiting]) / TicksPerSecond;
     }
 
+    /// <summary>Most memory a process ever had resident, in bytes.</summary>
+    public static long PeakResidentBytes(int process)
+    {
+        string line = File.ReadLines($"/proc/{process.ToString(CultureInfo.InvariantCulture)}/status").First(static l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+    }
+
     /// <summary>Processes whose parent is one of these, the parent included.</summary>
     public static IEnumerable<int> Family(int parent) => [parent, .. Process.GetProcesses().Where(p => ParentOf(p.Id) == parent).Select(p => p.Id)];
 
