@@ -337,10 +337,14 @@ public sealed class ReplicaFillerTests
             }),
         };
         await using Replica replica = await Replica.CreateAsync(origin, new SourceSet { Core = [server.Url] });
+        var told = new System.Collections.Concurrent.ConcurrentQueue<SourceTrouble>();
+        replica.Sources.Troubled = told.Enqueue;
 
         await replica.FillAsync(origin.Revisions[^1]);
 
         Assert.True(damaged > 3);
+        Assert.NotEmpty(told);
+        Assert.All(told, t => Assert.Equal((TestRepository.Name, server.Url), (t.Repository, t.Url)));
         Assert.Empty(await replica.FindingsAsync(origin.Revisions[^1]));
         Assert.Equal(Replica.ObjectsIn(origin.RepositoryFolder).Order(), Replica.ObjectsIn(replica.RepositoryFolder).Union(Obsolete(origin)).Order());
     }

@@ -47,7 +47,7 @@ public sealed class ClusterSerializerTests
 
     private static readonly ReplicaKey Key = new(Repository, ReplicaId.Parse("mirror-1"));
     private static readonly Guid Session = Guid.Parse("00112233-4455-6677-8899-aabbccddeeff");
-    private static readonly ReplicaPosition Position = new(9, 7, "aa", 1, 2, true, "problem");
+    private static readonly ReplicaPosition Position = new(9, 7, "aa", 1, 2, true, "problem") { Trouble = "trouble", TroubleAt = DateTimeOffset.FromUnixTimeMilliseconds(1_769_860_800_123) };
     private static readonly ScrubState Scrubbed = new(false, 1, 2, 3, 4, At, At, "p");
     private static readonly ReplicaSummary Summary = new(Key, true, "geneva", "http://m:1", true, true, At, At, Position, Scrubbed with { FinishedAt = null });
 

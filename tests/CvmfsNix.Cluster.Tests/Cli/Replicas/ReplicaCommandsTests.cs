@@ -21,7 +21,7 @@ public sealed class ReplicaCommandsTests
         Assert.Equal(ExitCode.Done, run.Exit);
         var one = run.Json[0];
         Assert.Equal(
-            """{"repository":"a.example.org","replica":"m-1","site":"geneva","state":"catching-up","revision":4,"lagRevisions":2,"lagBytes":300,"lagSeconds":1.5,"lastSeenAt":"2026-01-31T12:00:00Z","lagEvents":5,"missingObjects":6,"rootHash":"ab","registeredAt":"2026-01-31T12:00:00Z","problem":"disk full","scrub":{"running":false,"objects":1,"bytes":2,"damaged":3,"repaired":4,"startedAt":"2026-01-31T12:00:00Z","finishedAt":null,"problem":null}}""",
+            """{"repository":"a.example.org","replica":"m-1","site":"geneva","state":"catching-up","revision":4,"lagRevisions":2,"lagBytes":300,"lagSeconds":1.5,"lastSeenAt":"2026-01-31T12:00:00Z","lagEvents":5,"missingObjects":6,"rootHash":"ab","registeredAt":"2026-01-31T12:00:00Z","problem":"disk full","scrub":{"running":false,"objects":1,"bytes":2,"damaged":3,"repaired":4,"startedAt":"2026-01-31T12:00:00Z","finishedAt":null,"problem":null},"lastTrouble":{"text":"a line was cut","at":"2026-01-31T12:00:00Z"}}""",
             one.GetRawText());
 
         Assert.Equal(ExitCode.Done, (await CliRun.RunAsync("replica", "show", "m-1", "--repo", "a.example.org", "--server", node.Url)).Exit);
@@ -84,6 +84,8 @@ public sealed class ReplicaCommandsTests
         RootHash = "ab",
         RegisteredAt = 1769860800000,
         Problem = "disk full",
+        Trouble = "a line was cut",
+        TroubleAt = 1769860800000,
         Scrub = new ReplicaScrub { Objects = 1, Bytes = 2, Damaged = 3, Repaired = 4, StartedAt = 1769860800000 },
     };
 }
