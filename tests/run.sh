@@ -80,7 +80,8 @@ fi
 echo "building ..."
 build() { dotnet build -c Release -nologo -v quiet -nodeReuse:false -clp:NoSummary "$@"; }
 solution_built=1
-build CvmfsNix.Cluster.sln >"$out/build" 2>&1 || solution_built=0
+# Precompiled programs start with a third less work, and the tests start hundreds; they need one more package.
+build -p:Precompile=true CvmfsNix.Cluster.sln >"$out/build" 2>&1 || build CvmfsNix.Cluster.sln >"$out/build" 2>&1 || solution_built=0
 [ "$solution_built" = 1 ] || grep -E 'error|warning' "$out/build" | sort -u | head -n 40
 
 # --- run ---------------------------------------------------------------------------------------------------------
