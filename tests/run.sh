@@ -58,10 +58,21 @@ need unshare util-linux
 need runuser util-linux
 PATH=$PATH:/usr/sbin need nginx nginx-light
 PATH=$PATH:/usr/sbin need squid squid
+need jq jq
+# The deployment files, each read by its program.
+need systemd-analyze systemd
+need promtool prometheus
+/usr/bin/python3 -c "import yaml" 2>/dev/null || missing+=(python3-yaml)
 [ -x /usr/lib/postgresql/15/bin/initdb ] || missing+=(postgresql-15)
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing ${missing[*]} ..."
+    # Programs are wanted, not their services.
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod 755 /usr/sbin/policy-rc.d
+        trap 'rm -rf "$out" /usr/sbin/policy-rc.d' EXIT
+    fi
     { DEBIAN_FRONTEND=noninteractive apt-get update -qq \
         && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$out/apt" 2>&1 \
         && missing=() || tail -n 5 "$out/apt"

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Node.Options;
 
-/// <summary>The compose file of a cluster: what it tells the nodes is what the nodes understand.</summary>
+/// <summary>The compose file of an installation: what it tells the nodes is what the nodes understand.</summary>
 public sealed partial class ComposeFileTests
 {
     private static readonly string Text = File.ReadAllText(Path.GetFullPath(TestData.Path(Path.Combine("..", "..", "docker-compose.cluster.yml"))));
@@ -15,12 +15,7 @@ public sealed partial class ComposeFileTests
     [Fact]
     public void Three_core_nodes_of_one_cluster_bind_with_what_their_services_say()
     {
-        var environment = new Hashtable { ["CVMFSNIX__JOURNAL"] = JournalSetting().Match(Text).Groups[1].Value.Replace("${POSTGRES_PASSWORD:?set a password}", "secret") };
-        NodeOptions[] nodes =
-        [
-            .. Commands().Where(c => c.Contains("--roles")).Select(command =>
-                NodeOptionsBinder.Bind(command, environment, out IReadOnlyList<string> mistakes) ?? throw new InvalidOperationException(string.Join("; ", mistakes))),
-        ];
+        NodeOptions[] nodes = Nodes("core,stratum0", JournalIn());
 
         Assert.Equal(3, nodes.Length);
         Assert.All(nodes, n => Assert.StartsWith("Host=postgres;", n.Journal.ConnectionString));
@@ -32,6 +27,17 @@ public sealed partial class ComposeFileTests
     }
 
     [Fact]
+    public void A_mirror_in_each_of_two_sites_follows_every_core_node()
+    {
+        string[] cores = [.. Nodes("core,stratum0", JournalIn()).Select(n => $"http://{n.Ports.PublicHost}:{n.Ports.Grpc.Port}")];
+        NodeOptions[] mirrors = Nodes("stratum1", new Hashtable());
+
+        Assert.Equal(2, mirrors.Select(n => n.Membership.Site).Distinct().Count());
+        Assert.Equal(2, mirrors.Select(n => n.Mirror!.ReplicaId).Distinct().Count());
+        Assert.All(mirrors, n => Assert.Equal(cores, n.Mirror!.Cores.Select(u => u.ToString().TrimEnd('/'))));
+    }
+
+    [Fact]
     public void The_database_keeps_what_it_acknowledges()
     {
         string[] postgres = Commands().Single(c => c[0] == "postgres");
@@ -39,6 +45,15 @@ public sealed partial class ComposeFileTests
         Assert.Contains("synchronous_commit=on", postgres);
         Assert.Contains("""test: ["CMD", "cvmfsnix-node", "healthcheck"]""", Text);
     }
+
+    private static NodeOptions[] Nodes(string roles, Hashtable environment) =>
+    [
+        .. Commands().Where(c => c is ["--roles", var said, ..] && said == roles).Select(command =>
+            NodeOptionsBinder.Bind(command, environment, out IReadOnlyList<string> mistakes) ?? throw new InvalidOperationException(string.Join("; ", mistakes))),
+    ];
+
+    private static Hashtable JournalIn() =>
+        new() { ["CVMFSNIX__JOURNAL"] = JournalSetting().Match(Text).Groups[1].Value.Replace("${POSTGRES_PASSWORD:?set a password}", "secret", StringComparison.Ordinal) };
 
     private static IEnumerable<string[]> Commands() => CommandSetting().Matches(Text).Select(m => JsonSerializer.Deserialize<string[]>(m.Groups[1].Value)!);
 
