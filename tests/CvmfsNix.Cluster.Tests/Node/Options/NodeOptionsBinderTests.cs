@@ -158,30 +158,10 @@ public sealed class NodeOptionsBinderTests
     }
 
     [Fact]
-    public void Every_sample_file_binds()
-    {
-        string samples = Path.Combine(RepositoryRoot(), "cluster-config");
-        string[] files = Directory.GetFiles(samples, "*.json");
-        Assert.NotEmpty(files);
-        foreach (string file in files)
-        {
-            Assert.True(NodeOptionsBinder.Bind(["--config", file], NoEnvironment, out IReadOnlyList<string> mistakes) is not null, $"{file}: {string.Join("; ", mistakes)}");
-        }
-    }
-
-    [Fact]
     public void The_help_text_names_every_setting()
     {
         string help = HelpText.Write();
         Assert.All(NodeSwitches.All, s => Assert.Contains("--" + s.Name, help));
-    }
-
-    private static string RepositoryRoot()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "CvmfsNix.Cluster.sln")))
-            folder = Path.GetDirectoryName(folder);
-        return folder ?? throw new InvalidOperationException("The solution is not above the test program.");
     }
 
     private static NodeOptions Bound(string[] arguments, IDictionary? environment = null)
