@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using CvmfsNix.Cluster.Cli.CommandLine;
 using CvmfsNix.Cluster.Cli.Output;
+using CvmfsNix.Cluster.Cli.Pbm;
 
 using var interruption = new CancellationTokenSource();
 int interruptedCode = ExitCode.Interrupted;
@@ -20,5 +21,5 @@ using PosixSignalRegistration sigterm = PosixSignalRegistration.Create(PosixSign
 
 var context = new CommandContext(
     Terminal.OfProcess(), new GlobalOptions(Environment.GetEnvironmentVariable), TimeProvider.System, () => Console.In);
-int exit = await CommandLineProgram.RunAsync(args, context, () => interruptedCode, interruption.Token);
+int exit = await CommandLineProgram.RunAsync(PbmProgram.ByName(args), context, () => interruptedCode, interruption.Token);
 return interruption.IsCancellationRequested && exit != ExitCode.Done ? interruptedCode : exit;

@@ -4,6 +4,7 @@ using Akka.Cluster.Hosting;
 using Akka.Hosting;
 using Akka.Pattern;
 using Akka.Serialization;
+using CvmfsNix.Cluster.Actors.Administration;
 using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Journal;
@@ -63,6 +64,7 @@ public static class CoreHosting
         services.TryAddSingleton<IRepositoryBackends>(sp => new StoreBackends(options, sp.GetRequiredService<StoreCopies>()));
         services.AddSingleton<LocalRepositories>();
         services.AddSingleton<CoreSystem>();
+        services.AddSingleton<ClusterParking>();
         services.TryAddSingleton(Database(options.Journal));
         services.AddSingleton<IJournalReader>(sp =>
         {
@@ -82,6 +84,7 @@ public static class CoreHosting
         services.AddSingleton<CopyConfirmation>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<IPublishingCore, PublishingCore>();
+        services.AddAdministration(options);
         services.AddHostedService(sp => sp.GetRequiredService<CoreLife>());
         services.AddHostedService(sp => sp.GetRequiredService<Readiness>());
         services.AddHostedService<BundleSweeper>();

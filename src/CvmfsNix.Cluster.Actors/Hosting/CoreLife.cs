@@ -18,7 +18,7 @@ namespace CvmfsNix.Cluster.Actors.Hosting;
 /// </code>
 /// </summary>
 internal sealed class CoreLife(
-    CoreOptions options, IJournalDatabase database, IJournalReader journal, CoreSystem core, ILoggerFactory loggers, CoreActors actors) : IHostedService, IAsyncDisposable
+    CoreOptions options, IJournalDatabase database, IJournalReader journal, CoreSystem core, ClusterParking parking, ILoggerFactory loggers, CoreActors actors) : IHostedService, IAsyncDisposable
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
@@ -73,6 +73,13 @@ internal sealed class CoreLife(
             {
                 long started = Stopwatch.GetTimestamp();
                 await LiveAsync(_stopping.Token).ConfigureAwait(false);
+                if (parking.IsParked)
+                {
+                    await StayOutAsync(_stopping.Token).ConfigureAwait(false);
+                    shortLives = 0;
+                    continue;
+                }
+
                 shortLives = Stopwatch.GetElapsedTime(started) < Settled ? shortLives + 1 : 0;
                 await Task.Delay(FirstPause * Math.Max(1, shortLives), _stopping.Token).ConfigureAwait(false);
             }
@@ -113,7 +120,11 @@ internal sealed class CoreLife(
             }
             catch (OperationCanceledException) when (life.Ended.IsCancellationRequested && !ct.IsCancellationRequested)
             {
-                why = CoordinatedShutdown.Get(life.System).ShutdownReason is LeadershipEnded over ? over.Why : "the cluster put it out";
+                var reason = CoordinatedShutdown.Get(life.System).ShutdownReason;
+                why = reason is LeadershipEnded over ? over.Why : "the cluster put it out";
+                // Told to leave over another member.
+                if (reason is CoordinatedShutdown.ClusterLeavingReason)
+                    parking.Park();
             }
             catch (Exception e) when (Passes(e))
             {
@@ -124,10 +135,19 @@ internal sealed class CoreLife(
         {
             _lived = true;
             core.Ended($"It has to join again: {why}.");
-            if (!ct.IsCancellationRequested)
+            if (!ct.IsCancellationRequested && !parking.IsParked)
                 _log.LogError("This node has to join the cluster again: {Why}; what it has is served meanwhile", why);
             await life.DisposeAsync().ConfigureAwait(false);
         }
+    }
+
+    // What it has is served meanwhile.
+    private async Task StayOutAsync(CancellationToken ct)
+    {
+        core.Ended(ClusterParking.Reason);
+        _log.LogWarning("This node has left its cluster: {Why}", ClusterParking.Reason);
+        await parking.FreeAsync(ct).ConfigureAwait(false);
+        core.WaitsFor("The node is starting.");
     }
 
     // The first time a port that is taken is a mistake; later it may be the last life's that is not quite over.

@@ -57,6 +57,12 @@ public static class PublishingCodes
     /// <summary>The replica is registered, but cannot be told anything now.</summary>
     public const string ReplicaUnreachable = nameof(ReplicaUnreachable);
 
+    /// <summary>No member of the cluster has that address.</summary>
+    public const string UnknownMember = nameof(UnknownMember);
+
+    /// <summary>What was asked for cannot be written down, so it was not done.</summary>
+    public const string AuditUnavailable = nameof(AuditUnavailable);
+
     /// <summary>There is no such tag.</summary>
     public const string UnknownTag = nameof(UnknownTag);
 

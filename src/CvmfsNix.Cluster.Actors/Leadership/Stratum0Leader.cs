@@ -11,6 +11,7 @@ using CvmfsNix.Cluster.Model.Leadership;
 using CvmfsNix.Cluster.Model.Repositories;
 using CreateRepository = CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol.CreateRepository;
 using Microsoft.Extensions.Logging;
+using static CvmfsNix.Cluster.Model.Administration.AdministrationProtocol;
 using static CvmfsNix.Cluster.Model.Recovery.RecoveryProtocol;
 using static CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
@@ -83,6 +84,9 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
             if (HasOthers && _template.Clock.GetElapsedTime(_tenure.Began) >= TenureMin)
                 End($"the disk of this node is full, and the commits of {full.Repository} need space: {full.Problem}");
         });
+        Command<GetQueue>(m => Forward(m.Repository, m));
+        Command<RenewWhitelist>(m => Forward(m.Repository, m));
+        Command<Resign>(HandOver);
         Command<GetLeaderStatus>(_ => Report(Sender));
         Command<GetWriterState>(m => Forward(m.Repository, m));
     }
@@ -142,6 +146,18 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
             Context.Stop(writer);
         _writers.Clear();
         CoordinatedShutdown.Get(Context.System).Run(new LeadershipEnded(why));
+    }
+
+    private void HandOver(Resign resign)
+    {
+        if (!HasOthers)
+        {
+            Sender.Tell(new Failed(PublishingCodes.InvalidRequest, "There is no other member that could lead.", _template.Node, "Start more core nodes first."));
+            return;
+        }
+
+        Sender.Tell(new Resigning(_state.Epoch, _template.Node));
+        End(resign.Why);
     }
 
     private void Create(CreateRepository command)

@@ -59,6 +59,7 @@ internal sealed partial class RepositoryWriter
 
         _heldFor = "";
         _phase = Phase.Preparing;
+        Measure();
         _inFlight = _queue.Take(_pacing.Members);
         var attempt = ++_attempt;
         var now = Now;
@@ -108,6 +109,7 @@ internal sealed partial class RepositoryWriter
         }
 
         _decided = decided;
+        MeasurePrepared(decided.Count);
         var settled = _settled.ToList();
         _phase = Phase.Appending;
         StepProbe.At(StepNames.AppendBefore, _definition.Repository.Value);
@@ -140,6 +142,7 @@ internal sealed partial class RepositoryWriter
 
     private void Appended(IRepositoryEvent @event, Revision? revision)
     {
+        MeasureAppended();
         Written(@event);
         StepProbe.At(StepNames.AppendAfter, _definition.Repository.Value);
         foreach (var id in _settled.Where(id => !_state.Unsettled.ContainsKey(id)).ToList())
@@ -230,6 +233,7 @@ internal sealed partial class RepositoryWriter
                 Refusal(cause)),
         ];
         _phase = Phase.Appending;
+        Measure();
         PersistAsync(new TransactionsDecided(_decided, [.. _settled], Now), e => Appended(e, null));
     }
 

@@ -176,6 +176,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
         });
         TakeTags();
         WatchLedgers();
+        TakeAdministration();
         Command<Housekeeping>(_ => KeepHouse());
         Command<HoldKnown>(hold => Collect(hold.OldestServed));
         Command<HoldUnknown>(unknown =>

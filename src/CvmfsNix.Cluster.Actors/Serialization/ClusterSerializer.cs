@@ -131,6 +131,7 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
             w => new(new StoreMember(w.Id, w.Address, w.Url, w.Site), w.Incarnation)),
         Of<RegistryChanged, Wire.RegistryChanged>("nr", m => new() { SequenceNumber = m.SequenceNumber }, w => new(w.SequenceNumber)),
         .. ReplicaRules(),
+        .. AdministrationRules(),
     ];
 
     private static readonly Dictionary<string, Rule> ByManifest = Rules.ToDictionary(r => r.Manifest, StringComparer.Ordinal);

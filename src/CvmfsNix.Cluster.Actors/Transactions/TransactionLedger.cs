@@ -6,6 +6,7 @@ using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Steps;
+using static CvmfsNix.Cluster.Model.Administration.AdministrationProtocol;
 using static CvmfsNix.Cluster.Model.Recovery.RecoveryProtocol;
 using static CvmfsNix.Cluster.Model.Transactions.TransactionProtocol;
 
@@ -76,6 +77,7 @@ internal sealed class TransactionLedger : ReceivePersistentActor, IWithTimers
         Command<AlreadySettled>(_ => { });
         Command<OfferAgain>(_ => Offer(_state.Undecided));
         Command<Housekeeping>(_ => KeepHouse());
+        Command<ListTransactions>(list => Sender.Tell(TransactionListing.Of(_bucket, _state, _open, list.Max, Now)));
         Command<GetLedgerState>(_ => Sender.Tell(StateDigest.Report(Context.System, LastSequenceNr, _state)));
         Command<SaveSnapshotSuccess>(saved => DeleteSnapshots(new SnapshotSelectionCriteria(saved.Metadata.SequenceNr - 1)));
         Command<SaveSnapshotFailure>(failure => Context.GetLogger().Warning("Ledger {0}: no journal snapshot: {1}", PersistenceId, failure.Cause.Message));

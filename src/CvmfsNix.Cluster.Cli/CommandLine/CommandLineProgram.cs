@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.Reflection;
 using CvmfsNix.Cluster.Cli.Output;
+using CvmfsNix.Cluster.Cli.Pbm;
 
 namespace CvmfsNix.Cluster.Cli.CommandLine;
 
@@ -18,6 +19,8 @@ internal static class CommandLineProgram
     /// <param name="interruption">Cancelled by a signal; then the exit code is <paramref name="interruptedCode"/>'s.</param>
     public static async Task<int> RunAsync(string[] args, CommandContext context, Func<int> interruptedCode, CancellationToken interruption)
     {
+        if (args is [PbmProgram.Name, ..])
+            return await PbmProgram.RunAsync(args[1..], context, interruptedCode, interruption);
         IEnumerable<string> switches = args.TakeWhile(a => a != "--");
         if (switches.Contains("--version"))
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using CvmfsNix.Cluster.Cli.Development;
 using CvmfsNix.Cluster.Cli.Health;
 using CvmfsNix.Cluster.Cli.Keys;
+using CvmfsNix.Cluster.Cli.Pbm;
 using CvmfsNix.Cluster.Cli.Publishing;
 using CvmfsNix.Cluster.Cli.Reading;
 using CvmfsNix.Cluster.Cli.Replicas;
@@ -31,6 +32,7 @@ internal static class CommandTree
             VerifyCommand.Build(context),
             KeyCommands.Build(context),
             HealthcheckCommand.Build(context),
+            PbmProgram.Listed(),
             DevelopmentCommands.Build(context),
         };
         root.Options.Add(context.Global.Server);

@@ -54,9 +54,16 @@ internal sealed class GlobalOptions
 
     /// <summary>Where to ask and with what right.</summary>
     /// <exception cref="CliException">The environment or the token file is wrong.</exception>
-    public ControlSettings Settings(ParseResult parse)
+    public ControlSettings Settings(ParseResult parse) => Settings(parse.GetValue(Server), parse.GetValue(TokenFile), parse.GetValue(Timeout));
+
+    /// <summary>Where to ask and with what right.</summary>
+    /// <param name="server">As of <see cref="Server"/>; null = from the environment, or the default.</param>
+    /// <param name="tokenFile">As of <see cref="TokenFile"/>; null = from the environment, or none.</param>
+    /// <param name="timeout">Seconds; null = not said.</param>
+    /// <exception cref="CliException">The environment or the token file is wrong.</exception>
+    public ControlSettings Settings(string? server, string? tokenFile, double? timeout)
     {
-        string servers = parse.GetValue(Server) ?? NonEmpty(_environment(ServerVariable)) ?? DefaultServer;
+        string servers = server ?? NonEmpty(_environment(ServerVariable)) ?? DefaultServer;
         List<string> mistakes = [];
         Check(servers, ServerVariable, mistakes.Add);
         if (mistakes.Count > 0)
@@ -64,14 +71,14 @@ internal sealed class GlobalOptions
 
         return new ControlSettings(
             [.. servers.Split(',').Select(s => new Uri(s.Trim()))],
-            Token(parse),
-            parse.GetValue(Timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+            Token(tokenFile),
+            timeout is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
     }
 
-    private string? Token(ParseResult parse)
+    private string? Token(string? tokenFile)
     {
-        if (parse.GetValue(TokenFile) is { } file)
-            return ReadToken(file);
+        if (tokenFile is not null)
+            return ReadToken(tokenFile);
         string? fromEnvironment = NonEmpty(_environment(TokenVariable));
         return fromEnvironment is not null && fromEnvironment.StartsWith('/') ? ReadToken(fromEnvironment) : fromEnvironment;
     }

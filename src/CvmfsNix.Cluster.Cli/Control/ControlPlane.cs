@@ -3,6 +3,7 @@ using CvmfsNix.Cluster.Cli.Output;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using Grpc.Core;
 using Grpc.Net.Client;
+using AdminService = CvmfsNix.Cluster.Contracts.Admin.Admin;
 using PublishingService = CvmfsNix.Cluster.Contracts.Publishing.Publishing;
 
 namespace CvmfsNix.Cluster.Cli.Control;
@@ -208,11 +209,15 @@ internal sealed class ControlServer : IDisposable
         if (token is not null)
             _headers.Add("authorization", "Bearer " + token);
         Client = new PublishingService.PublishingClient(_channel);
+        Admin = new AdminService.AdminClient(_channel);
     }
 
     public Uri Address { get; }
 
     public PublishingService.PublishingClient Client { get; }
+
+    /// <summary>For operators' shells.</summary>
+    public AdminService.AdminClient Admin { get; }
 
     /// <summary>Headers and deadline of one call; no deadline where <paramref name="time"/> is null.</summary>
     public CallOptions Options(TimeSpan? time, CancellationToken cancellationToken) =>

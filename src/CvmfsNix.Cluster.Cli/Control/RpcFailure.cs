@@ -61,6 +61,7 @@ internal static class RpcFailure
     public static int ExitCodeOf(string code, StatusCode status) => (code, status) switch
     {
         ("Unauthorized" or "Forbidden", _) or (_, StatusCode.Unauthenticated or StatusCode.PermissionDenied) => ExitCode.Refused,
+        ("UnknownCommand" or "WrongArguments" or "NotConfirmed", _) => ExitCode.Usage,
         ("Overloaded" or "NoLeader" or "TooFewCopies", _) => ExitCode.Unknown,
         ("Unsupported", _) => ExitCode.No,
         (_, StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.AlreadyExists or StatusCode.FailedPrecondition

@@ -31,6 +31,10 @@ public sealed class CommitQueue(int capacity)
     /// <summary>Transactions a batch could take now.</summary>
     public int Ready => _ready;
 
+    /// <summary>What is held, in no order.</summary>
+    public IEnumerable<(Queued Queued, bool Deferred)> Waiting =>
+        _builders.Values.SelectMany(q => q).Select(q => (q, false)).Concat(_deferred.Values.Select(q => (q, true)));
+
     /// <summary>True when the transaction waits here.</summary>
     public bool Contains(TransactionId id) => _ids.Contains(id);
 

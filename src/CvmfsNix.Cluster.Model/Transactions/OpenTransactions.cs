@@ -15,6 +15,9 @@ public sealed class OpenTransactions(TimeSpan expiry)
     /// <summary>Entries kept, expired and aborted ones included.</summary>
     public int Count => _entries.Count;
 
+    /// <summary>What is known here.</summary>
+    public IReadOnlyCollection<TransactionId> Ids => _entries.Keys;
+
     /// <summary>True when the transaction is known here.</summary>
     public bool Contains(TransactionId id) => _entries.ContainsKey(id);
 

@@ -9,6 +9,15 @@ public static class NodeCodes
     /// <summary>The request itself is malformed.</summary>
     public const string InvalidRequest = nameof(InvalidRequest);
 
+    /// <summary>There is no such palette or command.</summary>
+    public const string UnknownCommand = nameof(UnknownCommand);
+
+    /// <summary>A command got arguments it cannot use; nothing was tried.</summary>
+    public const string WrongArguments = nameof(WrongArguments);
+
+    /// <summary>A command that cannot be taken back was not confirmed; nothing was tried.</summary>
+    public const string NotConfirmed = nameof(NotConfirmed);
+
     /// <summary>A tree is malformed.</summary>
     public const string InvalidTree = nameof(InvalidTree);
 

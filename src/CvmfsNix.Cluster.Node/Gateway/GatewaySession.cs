@@ -15,6 +15,9 @@ public sealed class GatewaySession(string repository, TransactionId id, RequestD
 
     public IStaging Staging { get; } = staging;
 
+    /// <summary>Timestamp of its begin.</summary>
+    public long BeganAt { get; } = System.Diagnostics.Stopwatch.GetTimestamp();
+
     /// <summary>One seal at a time.</summary>
     public SemaphoreSlim Sealing { get; } = new(1);
 

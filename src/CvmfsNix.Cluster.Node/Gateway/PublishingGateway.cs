@@ -7,6 +7,7 @@ using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Node.Errors;
+using CvmfsNix.Cluster.Node.Metrics;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Trees;
@@ -23,7 +24,7 @@ namespace CvmfsNix.Cluster.Node.Gateway;
 /// writer's. A call for a transaction that is decided already gets the first answer, whatever session there was.
 /// </summary>
 public sealed class PublishingGateway(
-    IPublishingCore core, IRepositoryGate gate, GatewaySessions sessions, GatewayLimits limits, TimeProvider time, ILogger<PublishingGateway> log)
+    IPublishingCore core, IRepositoryGate gate, GatewaySessions sessions, GatewayLimits limits, NodeMetrics metrics, TimeProvider time, ILogger<PublishingGateway> log)
 {
     /// <summary>Paths of one question.</summary>
     public const int PathsPerQuestionMax = 1_000;
@@ -205,12 +206,14 @@ public sealed class PublishingGateway(
         BundleHeader header = Header(request, repository, id);
         long started = Stopwatch.GetTimestamp();
         SessionUse? use = sessions.Find(repository, id);
+        long began = use?.Session.BeganAt ?? started;
         TransactionView view = use is null
             ? await DecidedAsync(repository, id, digest, ct)
             : await SealAsync(use, header, digest, Builder(request.Builder), ct);
         if (view.Status == TransactionStatus.Committed)
             await AppliedAsync(repository, view.Revision, ct);
         LogOutcome(repository, view, Stopwatch.GetElapsedTime(started));
+        metrics.Published(repository, view.Unchanged ? "unchanged" : view.Status.ToString().ToLowerInvariant(), Stopwatch.GetElapsedTime(began));
         return OutcomeMapping.ToOutcome(view);
     }
 

@@ -1,6 +1,7 @@
 using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Node.Gateway;
+using CvmfsNix.Cluster.Node.Management;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Node.Peers;
 using CvmfsNix.Cluster.Node.Replication;
@@ -18,6 +19,8 @@ public static class EmbeddedCore
     {
         services.AddCvmfsNixCore(ToCore(options));
         services.AddSingleton<IStoreSurface, StoreSurface>();
+        services.AddSingleton<IManagementRoute, ClusterRoute>();
+        services.AddSingleton<IManagementRoute, EventsRoute>();
         services.AddSingleton<PeerEndpoint>();
         services.AddSingleton<IReplicaStores, CoreReplicaStores>();
         services.AddSingleton<ReplicaEndpoint>();

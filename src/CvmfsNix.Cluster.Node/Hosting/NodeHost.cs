@@ -1,11 +1,16 @@
+using System.Diagnostics;
 using System.Net;
 using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Node.Access;
+using CvmfsNix.Cluster.Node.Admin;
 using CvmfsNix.Cluster.Node.Control;
+using CvmfsNix.Cluster.Node.Dashboard;
 using CvmfsNix.Cluster.Node.Data;
 using CvmfsNix.Cluster.Node.Gateway;
+using CvmfsNix.Cluster.Node.Logs;
 using CvmfsNix.Cluster.Node.Management;
+using CvmfsNix.Cluster.Node.Metrics;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Node.Peers;
 using CvmfsNix.Cluster.Node.Replication;
@@ -65,6 +70,11 @@ public static class NodeHost
         services.AddSingleton<PublishingService>();
         services.AddSingleton<ReplicationService>();
         services.AddSingleton<CallInterceptor>();
+        services.AddAdmin();
+        services.AddSingleton<ClusterObserver>();
+        services.AddSingleton<NodeMetrics>();
+        services.AddSingleton<IManagementRoute, MetricsRoute>();
+        services.AddSingleton<IManagementRoute, DashboardRoute>();
         services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = ReceivedMessageSizeMax;
@@ -72,6 +82,7 @@ public static class NodeHost
         });
         addCore(services);
         services.AddHostedService<SessionSweeper>();
+        services.AddHostedService(provider => provider.GetRequiredService<ClusterObserver>());
         services.AddHostedService<ReadyAnnouncer>();
 
         WebApplication app = builder.Build();
@@ -87,7 +98,7 @@ public static class NodeHost
     /// <param name="surfaces">The ports to open.</param>
     internal static void AddCommon(WebApplicationBuilder builder, NodeOptions options, DataFolder folder, TextWriter output, IReadOnlyList<Surface> surfaces)
     {
-        AddLogging(builder.Logging, options.LogLevel);
+        AddLogging(builder.Logging, options.LogLevel, options.LogJson);
         var addresses = new NodeAddresses(options.Ports);
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options.Ports, addresses, surfaces));
@@ -107,25 +118,33 @@ public static class NodeHost
     /// <summary>The port a request came in by.</summary>
     internal static Surface? SurfaceOf(HttpContext context) => context.Features.Get<SurfaceFeature>()?.Surface;
 
-    private static void AddLogging(ILoggingBuilder logging, LogLevel level)
+    private static void AddLogging(ILoggingBuilder logging, LogLevel level, bool json)
     {
-        logging.SetMinimumLevel(level);
-        if (level > LogLevel.Debug)
+        var levels = new LogLevels(level);
+        logging.Services.AddSingleton(levels);
+        logging.Services.AddSingleton(provider => new LogMemory(provider.GetRequiredService<TimeProvider>()));
+        logging.Services.AddSingleton<ILoggerProvider>(provider => provider.GetRequiredService<LogMemory>());
+        logging.SetMinimumLevel(LogLevel.Trace);
+        logging.AddFilter((category, l) => levels.Allows(category, l));
+        if (json)
         {
-            // Their own Information tells every request.
-            logging.AddFilter("Microsoft", LogLevel.Warning);
-            logging.AddFilter("Grpc", LogLevel.Warning);
-            // What ends a start is said once, by the program itself; a service that fails later is still reported, as critical.
-            logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
+            logging.AddJsonConsole(console =>
+            {
+                console.UseUtcTimestamp = true;
+                console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+            });
+        }
+        else
+        {
+            logging.AddSimpleConsole(console =>
+            {
+                console.SingleLine = true;
+                console.UseUtcTimestamp = true;
+                console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+                console.ColorBehavior = LoggerColorBehavior.Disabled;
+            });
         }
 
-        logging.AddSimpleConsole(console =>
-        {
-            console.SingleLine = true;
-            console.UseUtcTimestamp = true;
-            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-            console.ColorBehavior = LoggerColorBehavior.Disabled;
-        });
         logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
     }
 
@@ -174,6 +193,14 @@ public static class NodeHost
         var folders = app.Services.GetRequiredService<RepositoryFolders>();
         var uploads = app.Services.GetRequiredService<UploadEndpoint>();
         var management = app.Services.GetRequiredService<ManagementEndpoint>();
+        var metrics = app.Services.GetRequiredService<NodeMetrics>();
+        app.Use(async (context, next) =>
+        {
+            long started = Stopwatch.GetTimestamp();
+            await next(context);
+            if (SurfaceOf(context) is { } surface)
+                metrics.Answered(surface, context.Request.Method, context.Response.StatusCode, Stopwatch.GetElapsedTime(started));
+        });
         var peers = app.Services.GetService<PeerEndpoint>();
         var replicas = app.Services.GetService<ReplicaEndpoint>();
         app.MapWhen(context => SurfaceOf(context) == Surface.Data, branch => branch.Run(context =>
@@ -195,6 +222,7 @@ public static class NodeHost
             {
                 endpoints.MapGrpcService<PublishingService>();
                 endpoints.MapGrpcService<ReplicationService>();
+                endpoints.MapGrpcService<AdminService>();
             });
         });
     }

@@ -5,12 +5,20 @@ using Microsoft.Extensions.Logging;
 namespace CvmfsNix.Cluster.Node.Management;
 
 /// <summary>The management port: is the process alive, does the node do what it is for, what does it know.</summary>
-public sealed class ManagementEndpoint(INodeState state, ILogger<ManagementEndpoint> log)
+public sealed class ManagementEndpoint(INodeState state, IEnumerable<IManagementRoute> routes, ILogger<ManagementEndpoint> log)
 {
+    private readonly IManagementRoute[] _routes = [.. routes];
+
     /// <summary>Answers a request.</summary>
     public async Task ServeAsync(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
+        foreach (IManagementRoute route in _routes)
+        {
+            if (await route.TryServeAsync(context))
+                return;
+        }
+
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
             context.Response.Headers.Allow = "GET, HEAD";
@@ -33,7 +41,7 @@ public sealed class ManagementEndpoint(INodeState state, ILogger<ManagementEndpo
                 await StatusAsync(context);
                 break;
             default:
-                await TextAsync(context, StatusCodes.Status404NotFound, "Here are /alive, /ready and /status.");
+                await TextAsync(context, StatusCodes.Status404NotFound, $"Here are /alive, /ready, /status{string.Concat(_routes.Select(r => ", " + r.Paths))}.");
                 break;
         }
     }

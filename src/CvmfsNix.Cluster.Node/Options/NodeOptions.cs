@@ -109,5 +109,11 @@ public sealed record NodeOptions
 
     public GatewayLimits Limits { get; init; } = new();
 
+    /// <summary>Whether the management port takes changes of the membership.</summary>
+    public bool ManagementWrites { get; init; }
+
+    /// <summary>Whether log lines are JSON documents.</summary>
+    public bool LogJson { get; init; }
+
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 }

@@ -51,6 +51,8 @@ public sealed partial class NodeOptionsBinder
             Mirror = mirror,
             Geo = Geo(),
             LogLevel = Level(),
+            LogJson = LogJson(),
+            ManagementWrites = Flag(NodeSwitches.ManagementWrites),
         };
     }
 
@@ -237,6 +239,15 @@ public sealed partial class NodeOptionsBinder
         }
 
         return new AccessOptions(tokens?.Value is { Length: > 0 } file ? Path.GetFullPath(file) : null);
+    }
+
+    private bool LogJson()
+    {
+        if (_settings[NodeSwitches.LogFormat] is not { } setting)
+            return false;
+        if (setting.Value is not ("text" or "json"))
+            _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is neither text nor json.");
+        return setting.Value == "json";
     }
 
     private LogLevel Level()

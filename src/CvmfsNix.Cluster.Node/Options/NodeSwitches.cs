@@ -30,19 +30,22 @@ public static class NodeSwitches
     public static readonly NodeSwitch Insecure = new("insecure", null, null, "bind to more than loopback without tokens");
     public static readonly NodeSwitch LogLevel = new("log-level", "LEVEL", "information", "trace, debug, information, warning or error");
 
+    public static readonly NodeSwitch LogFormat = new("log-format", "text|json", "text", "lines for people, or one JSON document a line");
+    public static readonly NodeSwitch ManagementWrites = new("management-writes", null, null, "take changes of the membership on the management port too");
+
     /// <summary>All of them.</summary>
     public static readonly IReadOnlyList<NodeSwitch> All =
     [
         Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, AllowUnsafeJournal,
         Seed, Timing, Copies, Site,
-        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, Insecure, LogLevel,
+        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, Insecure, LogLevel, LogFormat, ManagementWrites,
     ];
 
     /// <summary>The settings only a stratum1 has.</summary>
     public static readonly IReadOnlyList<NodeSwitch> OfStratum1Only = [Core, ReplicaId, Repo, Sibling, Follow, Pubkey];
 
     /// <summary>The settings a stratum1 has no use for: said on its command line or in its file, they are a mistake.</summary>
-    public static readonly IReadOnlyList<NodeSwitch> OfCoreOnly = [Journal, JournalInit, AllowUnsafeJournal, Seed, Timing, Copies];
+    public static readonly IReadOnlyList<NodeSwitch> OfCoreOnly = [Journal, JournalInit, AllowUnsafeJournal, Seed, Timing, Copies, ManagementWrites];
 
     private static readonly Dictionary<string, NodeSwitch> ByKey = All.ToDictionary(s => s.Key, StringComparer.Ordinal);
 
