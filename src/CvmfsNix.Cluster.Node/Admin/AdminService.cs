@@ -60,8 +60,9 @@ public sealed class AdminService(CommandCatalog catalog, CommandRunner runner, I
         var caller = new CommandCaller(Authorization(context), $"{origin} from {context.Peer}".Trim(), request.Confirmed);
         // What goes on for ever must not keep the node from stopping.
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        using var output = new Output(responseStream);
         bool positive = await runner.RunAsync(
-            request.Palette, command, words, caller, new Output(responseStream), command.Endless ? ended.Token : context.CancellationToken);
+            request.Palette, command, words, caller, output, command.Endless ? ended.Token : context.CancellationToken);
         await responseStream.WriteAsync(new ExecuteReply { End = new End { Negative = !positive } });
     }
 
@@ -97,13 +98,15 @@ public sealed class AdminService(CommandCatalog catalog, CommandRunner runner, I
     }
 
     // Handlers may write from several threads.
-    private sealed class Output(IServerStreamWriter<ExecuteReply> stream) : ICommandOutput
+    private sealed class Output(IServerStreamWriter<ExecuteReply> stream) : ICommandOutput, IDisposable
     {
         private readonly SemaphoreSlim _one = new(1, 1);
 
         public Task LineAsync(string text, JsonObject json) => WriteAsync(new Line { Text = text, Json = json.ToJsonString(Plain) });
 
         public Task NoteAsync(string text) => WriteAsync(new Line { Text = text });
+
+        public void Dispose() => _one.Dispose();
 
         private async Task WriteAsync(Line line)
         {

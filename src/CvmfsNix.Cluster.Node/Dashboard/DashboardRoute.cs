@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -21,6 +22,8 @@ public sealed class DashboardRoute(NodeMetrics metrics, ClusterObserver observer
     private const int RepositoriesWithRevisions = 5;
     private static readonly TimeSpan TellEvery = TimeSpan.FromSeconds(1);
     private static readonly byte[] Page = ReadPage();
+    private readonly ConcurrentDictionary<string, (ulong Revision, IReadOnlyList<RevisionRow> Rows)> _rows = new(StringComparer.Ordinal);
+
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public string Paths => "/";
@@ -111,33 +114,44 @@ public sealed class DashboardRoute(NodeMetrics metrics, ClusterObserver observer
 
     private async Task<JsonArray> RevisionsAsync(IReadOnlyList<RepositoryView> repositories, CancellationToken ct)
     {
-        var rows = new List<(DateTimeOffset At, JsonObject Row)>();
-        var history = (IRepositoryHistory?)services.GetService(typeof(IRepositoryHistory));
-        foreach (RepositoryView repository in history is null ? [] : repositories.OrderByDescending(r => r.PublishedAt).Take(RepositoriesWithRevisions))
+        var rows = new List<RevisionRow>();
+        foreach (RepositoryView repository in repositories.OrderByDescending(r => r.PublishedAt).Take(RepositoriesWithRevisions))
+            rows.AddRange(await RowsAsync(repository, ct));
+        return new JsonArray([.. rows.OrderByDescending(r => r.At).ThenByDescending(r => r.Revision).Take(RevisionsShown).Select(r => new JsonObject
         {
-            try
-            {
-                foreach (PastRevision past in await history!.RevisionsAsync(repository.Repository, RevisionsShown, ct))
-                {
-                    rows.Add((past.Revision.Head.PublishedAt, new JsonObject
-                    {
-                        ["repository"] = repository.Repository,
-                        ["revision"] = past.Revision.Head.Revision,
-                        ["at"] = past.Revision.Head.PublishedAt.ToUnixTimeMilliseconds(),
-                        ["pathsNew"] = past.Outcomes.Sum(o => o.PathsNew),
-                        ["transactions"] = past.Outcomes.Count,
-                        ["rootHash"] = past.Revision.Head.RootHash.ToString(),
-                    }));
-                }
-            }
-            catch (Exception e) when (e is not OperationCanceledException)
-            {
-                // The journal cannot be read now; the rest of the page is worth having.
-            }
-        }
-
-        return new JsonArray([.. rows.OrderByDescending(r => r.At).ThenByDescending(r => r.Row["revision"]!.GetValue<ulong>()).Take(RevisionsShown).Select(r => r.Row)]);
+            ["repository"] = r.Repository,
+            ["revision"] = r.Revision,
+            ["at"] = r.At.ToUnixTimeMilliseconds(),
+            ["pathsNew"] = r.PathsNew,
+            ["transactions"] = r.Transactions,
+            ["rootHash"] = r.RootHash,
+        })]);
     }
+
+    // Pages ask every second; the journal is read when there is something new in it.
+    private async Task<IReadOnlyList<RevisionRow>> RowsAsync(RepositoryView repository, CancellationToken ct)
+    {
+        if (_rows.TryGetValue(repository.Repository, out var known) && known.Revision == repository.Revision)
+            return known.Rows;
+        if (services.GetService(typeof(IRepositoryHistory)) is not IRepositoryHistory history)
+            return [];
+        try
+        {
+            IReadOnlyList<RevisionRow> rows = [.. (await history.RevisionsAsync(repository.Repository, RevisionsShown, ct)).Select(past => new RevisionRow(
+                repository.Repository, past.Revision.Head.Revision, past.Revision.Head.PublishedAt, past.Outcomes.Sum(o => o.PathsNew), past.Outcomes.Count, past.Revision.Head.RootHash.ToString()))];
+            // This node may not serve the newest one yet: it is asked again then.
+            if (rows.Count > 0)
+                _rows[repository.Repository] = (rows[0].Revision, rows);
+            return rows;
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // The journal cannot be read now; the rest of the page is worth having.
+            return known.Rows ?? [];
+        }
+    }
+
+    private sealed record RevisionRow(string Repository, ulong Revision, DateTimeOffset At, int PathsNew, int Transactions, string RootHash);
 
     private static JsonObject Sample(MetricFamily family, MetricSample s)
     {

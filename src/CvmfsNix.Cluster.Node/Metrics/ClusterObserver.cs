@@ -1,6 +1,7 @@
 using CvmfsNix.Cluster.Actors.Administration;
 using CvmfsNix.Cluster.Actors.Hosting;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Node.Metrics;
 
@@ -25,7 +26,7 @@ public sealed record ClusterSight(DateTimeOffset At, ClusterStatus Status, strin
 public sealed record PastPoint(DateTimeOffset At, ulong Revisions, long Paths, int Waiting, IReadOnlyDictionary<string, double> Lag);
 
 /// <summary>Looks at the cluster now and then, and when somebody wants to know: all who show numbers show these. Thread-safe.</summary>
-public sealed class ClusterObserver(IPublishingCore core, IServiceProvider services, TimeProvider time) : BackgroundService
+public sealed class ClusterObserver(IPublishingCore core, IServiceProvider services, TimeProvider time, ILogger<ClusterObserver> log) : BackgroundService
 {
     private const int PointsMax = 720;
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
@@ -65,8 +66,10 @@ public sealed class ClusterObserver(IPublishingCore core, IServiceProvider servi
             Volatile.Write(ref _last, sight);
             return sight;
         }
-        catch (Exception e) when (e is TimeoutException or PublishingException or InvalidOperationException)
+        catch (Exception e) when (!ct.IsCancellationRequested)
         {
+            // Whatever it is, others report it; a look that failed must not end the node.
+            log.LogDebug(e, "The cluster could not be looked at");
             return Last;
         }
         finally

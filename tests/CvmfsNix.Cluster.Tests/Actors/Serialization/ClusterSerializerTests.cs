@@ -16,6 +16,7 @@ using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using Google.Protobuf;
 using Xunit;
+using static CvmfsNix.Cluster.Model.Administration.AdministrationProtocol;
 using static CvmfsNix.Cluster.Model.Copies.StoreProtocol;
 using static CvmfsNix.Cluster.Model.Recovery.RecoveryProtocol;
 using static CvmfsNix.Cluster.Model.Replicas.ReplicaProtocol;
@@ -72,6 +73,9 @@ public sealed class ClusterSerializerTests
         new AwaitReplicas(Repository, 7, ReplicaCondition.All, TimeSpan.FromSeconds(3)), new ReplicaWaitIs(new ReplicaWait(true, [Summary], [Summary with { Paused = true }])),
         new Connected(Key, Session, true), new PausedIs(Key, true), new ScrubWanted(Key, 6), new Forgotten(Key), new NotRegistered(Key), new SessionSuperseded(Key, Session),
         new GetLedgerState(Repository, 62), new GetWriterState(Repository), new StateIs("node", 7, "digest"),
+        new ListTransactions(Repository, 63, 20), new TransactionsAre(63, [new ListedTransaction(Sealed, TransactionStatus.Rejected, Outcome), new ListedTransaction(Sealed with { Stores = [] }, TransactionStatus.Sealed, null)]),
+        new GetQueue(Repository), new QueueIs([new WaitingTransaction(Sealed, At, 2, "deferred")]), new Resign("why"), new Resigning(4, "node"),
+        new RenewWhitelist(Repository), new WhitelistIs(At, 12),
         new AskStore(), new StoreIs(new StoreMember("id", "address", "url", "site"), -7),
     ];
 
