@@ -49,7 +49,7 @@ public sealed class NodeLifeTests
         await using TestNode node = await TestNode.StartAsync();
         Assert.Equal("alive\n", await node.Management.GetStringAsync("/alive", Ct));
         Assert.Equal(HttpStatusCode.OK, (await node.Management.GetAsync("/ready", Ct)).StatusCode);
-        Assert.Equal(HttpStatusCode.NotFound, (await node.Management.GetAsync("/metrics", Ct)).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await node.Management.GetAsync("/nothing", Ct)).StatusCode);
 
         node.Core.IsReady = false;
         using HttpResponseMessage response = await node.Management.GetAsync("/ready", Ct);
