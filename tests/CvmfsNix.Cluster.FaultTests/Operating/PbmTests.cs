@@ -71,7 +71,8 @@ public sealed class PbmTests(ITestOutputHelper output)
         // replica, store, key, log, audit
         Assert.Equal(["Count: 0 replicas"], await LinesAsync(nodes, 0, "replica", "list"));
         Assert.Equal(members.Length, (await JsonAsync(nodes, 0, "store", "stat")).Count(s => s.TryGetProperty("store", out _)));
-        Assert.Equal(0, (await JsonAsync(nodes, 0, "store", "scrub", "-r", Repository)).Last().GetProperty("damaged").GetInt32());
+        JsonElement[] scrubbed = [.. await JsonAsync(nodes, 0, "store", "scrub", "-r", Repository)];
+        Assert.Equal(0, scrubbed[^1].GetProperty("damaged").GetInt32());
         Assert.Equal(repository.GetProperty("whitelistExpiresAt").GetString(), (await JsonAsync(nodes, 0, "key", "show", "-r", Repository)).Single().GetProperty("whitelistExpiresAt").GetString());
         Assert.Equal(Repository, (await JsonAsync(nodes, 0, "key", "whitelist", "renew", "-r", Repository)).Single().GetProperty("repository").GetString());
         Assert.Equal("information", (await LinesAsync(nodes, 0, "log", "level")).Single());
