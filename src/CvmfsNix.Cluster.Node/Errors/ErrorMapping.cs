@@ -37,7 +37,7 @@ public static class ErrorMapping
         ["NarHashMismatch"] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
         ["TooFewCopies"] = (StatusCode.Unavailable, StatusCodes.Status503ServiceUnavailable),
         [NodeCodes.InvalidRequest] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
-        [NodeCodes.UnknownCommand] = (StatusCode.InvalidArgument, StatusCodes.Status404NotFound),
+        [NodeCodes.UnknownCommand] = (StatusCode.NotFound, StatusCodes.Status404NotFound),
         [NodeCodes.WrongArguments] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
         [NodeCodes.NotConfirmed] = (StatusCode.FailedPrecondition, StatusCodes.Status400BadRequest),
         [PublishingCodes.UnknownMember] = (StatusCode.NotFound, StatusCodes.Status404NotFound),
