@@ -77,6 +77,7 @@ public static class CoreHosting
         services.AddSingleton<LoadedKeys>();
         services.AddSingleton<IReplicationCore, ReplicationCore>();
         services.AddSingleton<IRepositoryTags, RepositoryTags>();
+        services.AddSingleton<IRepositoryRetention, RepositoryRetention>();
         services.AddSingleton<OpenHere>();
         services.AddSingleton<RepositoryViews>();
         services.AddSingleton<RepositoryCreation>();
@@ -88,6 +89,9 @@ public static class CoreHosting
         services.AddHostedService(sp => sp.GetRequiredService<CoreLife>());
         services.AddHostedService(sp => sp.GetRequiredService<Readiness>());
         services.AddHostedService<BundleSweeper>();
+        services.AddSingleton<ObjectCollection>();
+        services.AddSingleton<ICollectionStatus>(sp => sp.GetRequiredService<ObjectCollection>());
+        services.AddHostedService(sp => sp.GetRequiredService<ObjectCollection>());
         return services;
     }
 
@@ -189,6 +193,8 @@ public static class CoreHosting
         ReferenceWait = options.ReferenceWait,
         CatalogsKeep = options.CatalogsKeep,
         LedgersLookEvery = options.LedgersLookEvery,
+        GcGrace = options.GcGrace,
+        RemovalEvery = options.RemovalEvery,
         SnapshotEvery = options.SnapshotEvery,
     };
 }

@@ -48,6 +48,18 @@ public sealed record CoreOptions
     /// <summary>How long superseded catalogs of untagged revisions are kept: a client that read the older manifest must still find them.</summary>
     public TimeSpan CatalogsKeep { get; init; } = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// How long removed paths can be had back, and objects that nothing needs are kept; at least as long as superseded catalogs. A transaction must be sealed
+    /// within this time after its first upload.
+    /// </summary>
+    public TimeSpan GcGrace { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>How often the rules of retention are looked at where that goes by itself.</summary>
+    public TimeSpan RemovalEvery { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>How often a store looks for objects that nothing needs.</summary>
+    public TimeSpan CollectEvery { get; init; } = TimeSpan.FromHours(6);
+
     /// <summary>How long the bundle of a decided transaction is kept on disk; nothing needs it any more.</summary>
     public TimeSpan BundlesKeep { get; init; } = TimeSpan.FromHours(1);
 

@@ -1,6 +1,7 @@
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
 
 namespace CvmfsNix.Cluster.Actors.Keeping;
 
@@ -61,14 +62,25 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
                 await ReindexAsync(ct).ConfigureAwait(false);
             var netting = new EventNetting();
             var due = new List<NettedEvent>();
-            await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), SeenSequence + 1, ct).ConfigureAwait(false))
+            // Mostly few, and then they are read once.
+            var first = await FirstAsync(ct).ConfigureAwait(false);
+            ulong expired = first.Count < AppliedTogether ? Expired(0, first.Select(e => e.Event)) : await ExpiredBeyondAsync(ct).ConfigureAwait(false);
+            if (first.Count < AppliedTogether)
             {
-                due.AddRange(netting.Add(sequenceNumber, (IRepositoryEvent)@event));
-                if (due.Count >= AppliedTogether)
-                    await ApplyAsync(due, ct).ConfigureAwait(false);
+                foreach (var (sequenceNumber, @event) in first)
+                    due.AddRange(netting.Add(sequenceNumber, @event).Select(e => WithoutRemoved(e, expired)));
+            }
+            else
+            {
+                await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), SeenSequence + 1, ct).ConfigureAwait(false))
+                {
+                    due.AddRange(netting.Add(sequenceNumber, (IRepositoryEvent)@event).Select(e => WithoutRemoved(e, expired)));
+                    if (due.Count >= AppliedTogether)
+                        await ApplyAsync(due, ct).ConfigureAwait(false);
+                }
             }
 
-            due.AddRange(netting.End());
+            due.AddRange(netting.End().Select(e => WithoutRemoved(e, expired)));
             await ApplyAsync(due, ct).ConfigureAwait(false);
             if (backend.IndexedRevision < Revision)
                 await ReindexAsync(ct).ConfigureAwait(false);
@@ -161,6 +173,35 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
         }
     }
 
+    private async Task<IReadOnlyList<SequencedEvent>> FirstAsync(CancellationToken ct)
+    {
+        var events = new List<SequencedEvent>();
+        await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), SeenSequence + 1, ct).ConfigureAwait(false))
+        {
+            events.Add(new SequencedEvent(sequenceNumber, (IRepositoryEvent)@event));
+            if (events.Count == AppliedTogether)
+                break;
+        }
+
+        return events;
+    }
+
+    // What was removed by this revision or an earlier one is gone for good, says an event that is yet to be applied here.
+    private async Task<ulong> ExpiredBeyondAsync(CancellationToken ct)
+    {
+        ulong expired = 0;
+        await foreach (var (_, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), SeenSequence + 1, ct).ConfigureAwait(false))
+            expired = Expired(expired, [(IRepositoryEvent)@event]);
+        return expired;
+    }
+
+    private static ulong Expired(ulong known, IEnumerable<IRepositoryEvent> events) => events.OfType<RemovalsExpired>().Select(e => e.UpTo).Append(known).Max();
+
+    private static NettedEvent WithoutRemoved(NettedEvent e, ulong expired) =>
+        e.Effect is EventEffect.Pass or EventEffect.PassWithCatalogs && e.Event is RevisionCommitted { Revision.Head.Revision: var revision } && revision < expired
+            ? e with { Effect = EventEffect.PassRecords }
+            : e;
+
     private async Task ApplyAsync(List<NettedEvent> events, CancellationToken ct)
     {
         await backend.CompleteAsync(events, ct).ConfigureAwait(false);
@@ -168,6 +209,8 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
         {
             if (effect == EventEffect.Apply)
                 await backend.ApplyAsync(sequenceNumber, @event, ct).ConfigureAwait(false);
+            else if (effect == EventEffect.PassRecords)
+                await backend.PassRecordsAsync(sequenceNumber, @event, ct).ConfigureAwait(false);
             else
                 await backend.PassAsync(sequenceNumber, @event, effect == EventEffect.PassWithCatalogs, ct).ConfigureAwait(false);
             _recent.Add(sequenceNumber, @event);

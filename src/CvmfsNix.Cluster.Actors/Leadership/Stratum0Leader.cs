@@ -9,6 +9,7 @@ using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Leadership;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
 using CreateRepository = CvmfsNix.Cluster.Model.Repositories.RepositoryProtocol.CreateRepository;
 using Microsoft.Extensions.Logging;
 using static CvmfsNix.Cluster.Model.Administration.AdministrationProtocol;
@@ -63,6 +64,7 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
         Command<Enqueue>(m => Forward(m.Repository, m));
         Command<Settled>(m => Forward(m.Repository, m));
         Command<ITagRequest>(m => Forward(m.Repository, m));
+        Command<RetentionProtocol.IRetentionRequest>(m => Forward(m.Repository, m));
         Command<CreateRepository>(Create);
         Command<Defined>(Register);
         Command<DefineFailed>(failed => Refuse(failed.Asker, CodeOf(failed.Cause), failed.Cause.Message, failed.Repository));

@@ -38,6 +38,7 @@ public static class MirrorHosting
             return (store, keys) => new PackEngine(store, keys, sources, limits, clock);
         });
         services.AddHostedService<MirrorLife>();
+        services.AddHostedService<MirrorCollection>();
         return services;
     }
 }

@@ -12,6 +12,9 @@ public sealed record MirrorOptions
     /// <summary>How long superseded catalogs stay after the revision that needed them was replaced here: readers are still in it.</summary>
     public TimeSpan CollectedKeep { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>How long objects that what is served does not need are kept.</summary>
+    public TimeSpan GcGrace { get; init; } = TimeSpan.FromHours(24);
+
     /// <summary>So many events behind the newest one the revisions in between are not served, only indexed.</summary>
     public int FarBehind { get; init; } = 256;
 

@@ -2,7 +2,9 @@ using System.Collections.ObjectModel;
 using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Model.Transactions;
+using CvmfsNix.Cluster.Nix.StorePaths;
 
 namespace CvmfsNix.Cluster.Actors.Repositories;
 
@@ -38,6 +40,27 @@ internal interface IRepositoryBackend : IAsyncDisposable
     /// <summary>Decides a batch and makes the next revision of it, durable but not yet history.</summary>
     Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct);
 
+    /// <summary>As the other, with what was removed and taken back before.</summary>
+    Task<PreparedBatch> PrepareAsync(RepositoryState state, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct) => PrepareAsync(state.Head!, batch, now, ct);
+
+    /// <summary>What may go by the rules of the state; looks at all paths.</summary>
+    Task<RetentionPlan> PlanRemovalAsync(RepositoryState state, DateTimeOffset now, CancellationToken ct) =>
+        Task.FromResult(new RetentionPlan(ReadOnlyDictionary<StorePathName, KeepReason>.Empty, []));
+
+    /// <summary>A path and everything that needs it; empty when it is not there.</summary>
+    Task<IReadOnlyList<StorePathName>> DependentsAsync(StorePathName path, CancellationToken ct) => Task.FromResult<IReadOnlyList<StorePathName>>([]);
+
+    /// <summary>Makes the next revision without some paths, durable but not yet history; null when none of them can go.</summary>
+    /// <param name="head">The newest revision.</param>
+    /// <param name="paths">What is to go.</param>
+    /// <param name="keepNeeded">What a path that stays needs, or a profile is at, stays too; false: that is an error, and profiles go back.</param>
+    /// <param name="drop">Generations of profiles that are given up.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="ct">Gives up.</param>
+    Task<Revision?> PrepareRemovalAsync(
+        RevisionHead head, IReadOnlyCollection<StorePathName> paths, bool keepNeeded, IReadOnlyList<ProfileGenerationRecord> drop, DateTimeOffset now, CancellationToken ct) =>
+        Task.FromResult<Revision?>(null);
+
     /// <summary>Makes the newest revision with other tags, durable but not yet history.</summary>
     /// <param name="head">The newest revision.</param>
     /// <param name="tags">All named tags there shall be, ascending by name.</param>
@@ -63,6 +86,9 @@ internal interface IRepositoryBackend : IAsyncDisposable
     /// <param name="withCatalogs">Its own catalogs must be here too.</param>
     /// <param name="ct">Stops before anything is changed.</param>
     Task PassAsync(long sequenceNumber, IRepositoryEvent @event, bool withCatalogs, CancellationToken ct) => ApplyAsync(sequenceNumber, @event, ct);
+
+    /// <summary>Takes notice of a revision whose objects may be nowhere, see <see cref="EventEffect.PassRecords"/>.</summary>
+    Task PassRecordsAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct) => PassAsync(sequenceNumber, @event, false, ct);
 
     /// <summary>Brings here what events need and other stores have. Best effort: applying tells what is still missing.</summary>
     Task CompleteAsync(IReadOnlyList<NettedEvent> events, CancellationToken ct) => Task.CompletedTask;

@@ -45,7 +45,7 @@ internal sealed partial class RepositoryWriter
 
     private void TryPrepare()
     {
-        if (_phase != Phase.Idle || TryChangeTags() || _resting || _queue.Ready == 0)
+        if (_phase != Phase.Idle || TryChangeTags() || TryRetention() || _resting || _queue.Ready == 0)
             return;
         if (CommitTime.Obstacle(_state, Now) is { } obstacle)
         {
@@ -64,18 +64,18 @@ internal sealed partial class RepositoryWriter
         var attempt = ++_attempt;
         var now = Now;
         var batch = _inFlight.Select(q => q.Transaction).ToList();
-        var head = _state.Head!;
-        Run(() => PrepareAsync(_local!.Backend, head, batch, now))
+        var state = _state;
+        Run(() => PrepareAsync(_local!.Backend, state, batch, now))
             .PipeTo(Self, success: p => new Prepared(attempt, p.Batch, p.PutOff), failure: e => new PrepareFailed(attempt, e));
     }
 
     // A transaction that cannot be secured for the moment holds up no other.
     private async Task<(PreparedBatch Batch, IReadOnlyDictionary<TransactionId, string> PutOff)> PrepareAsync(
-        IRepositoryBackend backend, RevisionHead head, List<SealedTransaction> batch, DateTimeOffset now)
+        IRepositoryBackend backend, RepositoryState state, List<SealedTransaction> batch, DateTimeOffset now)
     {
         var putOff = await backend.SecureAsync(batch, _stopping.Token).ConfigureAwait(false);
         var taken = batch.Where(t => !putOff.ContainsKey(t.Id)).ToList();
-        return (taken.Count == 0 ? new PreparedBatch([], null) : await backend.PrepareAsync(head, taken, now, _stopping.Token).ConfigureAwait(false), putOff);
+        return (taken.Count == 0 ? new PreparedBatch([], null) : await backend.PrepareAsync(state, taken, now, _stopping.Token).ConfigureAwait(false), putOff);
     }
 
     private void Append(Prepared prepared)
@@ -165,6 +165,10 @@ internal sealed partial class RepositoryWriter
 
     private void Finish(Adopted adopted)
     {
+        var then = _adopted;
+        _adopted = null;
+        if (adopted.Cause is null)
+            then?.Invoke();
         Answer();
         if (adopted.Cause is not { } cause)
         {

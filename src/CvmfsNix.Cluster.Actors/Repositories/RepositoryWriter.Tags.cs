@@ -108,8 +108,8 @@ internal sealed partial class RepositoryWriter
                 };
                 if (head?.Revision != revision)
                     continue;
-                if (!state.IsAlive(head.RootHash))
-                    throw new TagRefusedException(PublishingCodes.UnknownRevision, $"The catalogs of revision {revision} of {_definition.Repository} were collected some time after it was superseded.");
+                if (!state.IsAlive(head.RootHash, revision))
+                    throw new TagRefusedException(PublishingCodes.UnknownRevision, $"The catalogs of revision {revision} of {_definition.Repository} were collected some time after it was superseded, or paths of it were removed for good.");
                 return new RepositoryTag("", head.RootHash, head.Revision, head.PublishedAt, head.RootSize, "");
             }
         }

@@ -2,10 +2,11 @@ using Akka.Actor;
 using Akka.Event;
 using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
 
 namespace CvmfsNix.Cluster.Actors.Repositories;
 
-/// <content>What is due by the clock: superseded catalogs are collected, the whitelist is renewed.</content>
+/// <content>What is due by the clock: superseded catalogs are collected, the grace of removed paths ends, the whitelist is renewed.</content>
 internal sealed partial class RepositoryWriter
 {
     private static readonly TimeSpan HoldTimeout = TimeSpan.FromSeconds(10);
@@ -20,8 +21,9 @@ internal sealed partial class RepositoryWriter
     {
         if (_phase != Phase.Idle || CommitTime.Skew(_state, Now) is not null)
             return;
-        if (_state.Collect(_settings.CatalogsKeep, Now) is not null)
+        if (_state.Collect(_settings.CatalogsKeep, Now) is not null || CollectionRules.Expire(_state, Grace, Now, null) is not null)
             AskHold();
+        LookForRemovals();
         if (_state.WhitelistExpiresAt - Now < WhitelistRenewal && _local!.Backend.SignWhitelist(Now) is { } fresh)
             Upkeep(new WhitelistRenewed(fresh.Bytes, fresh.ExpiresAt, Now));
         else if ((CommitTime.Obstacle(_state, Now)?.Message ?? CommitTime.Warning(_state, Now) ?? "") is var warning && warning != _warned)
@@ -53,9 +55,16 @@ internal sealed partial class RepositoryWriter
     private void Collect(ulong? oldestServed)
     {
         _askingHold = false;
-        if (_phase == Phase.Idle && CommitTime.Skew(_state, Now) is null && _state.Collect(_settings.CatalogsKeep, Now, oldestServed) is { } collected)
+        if (_phase != Phase.Idle || CommitTime.Skew(_state, Now) is not null)
+            return;
+        if (_state.Collect(_settings.CatalogsKeep, Now, oldestServed) is { } collected)
             Upkeep(collected);
+        else if (CollectionRules.Expire(_state, Grace, Now, oldestServed) is { } expired)
+            Upkeep(expired);
     }
+
+    // What clients of a superseded revision may still read outlives its catalogs.
+    private TimeSpan Grace => _settings.GcGrace > _settings.CatalogsKeep ? _settings.GcGrace : _settings.CatalogsKeep;
 
     private void Warn(string warning)
     {

@@ -177,6 +177,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
         TakeTags();
         WatchLedgers();
         TakeAdministration();
+        TakeRetention();
         Command<Housekeeping>(_ => KeepHouse());
         Command<HoldKnown>(hold => Collect(hold.OldestServed));
         Command<HoldUnknown>(unknown =>

@@ -8,6 +8,7 @@ using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Keys;
@@ -18,7 +19,7 @@ using CvmfsNix.Cluster.Store.Transfer;
 namespace CvmfsNix.Cluster.Actors.Repositories;
 
 /// <summary>A repository store behind the model's terms: translates, and keeps long lists out of messages.</summary>
-internal sealed class StoreBackend(RepositoryDefinition definition, RepositoryStore store, StoreLayout layout, KeyFolder keyFolder, StoreCopies copies) : IRepositoryBackend
+internal sealed partial class StoreBackend(RepositoryDefinition definition, RepositoryStore store, StoreLayout layout, KeyFolder keyFolder, StoreCopies copies) : IRepositoryBackend
 {
     /// <summary>How long a commit waits for stores before it is put off.</summary>
     private static readonly TimeSpan CopiesPatience = TimeSpan.FromSeconds(3);
@@ -95,11 +96,17 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
         return new FreshWhitelist(whitelist.Sign(master, definition.HashAlgorithm), whitelist.ExpiresAt);
     }
 
-    public async Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct)
+    public Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct) =>
+        PrepareAsync(head, batch, CommitRules.None, now, ct);
+
+    public Task<PreparedBatch> PrepareAsync(RepositoryState state, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct) =>
+        PrepareAsync(state.Head!, batch, RulesOf(state), now, ct);
+
+    private async Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, CommitRules rules, DateTimeOffset now, CancellationToken ct)
     {
         var members = batch.Select(t => new CommitMember(t.Id.Value, t.BundleDigest)).ToList();
         await BringCatalogsAsync(head, ct).ConfigureAwait(false);
-        var prepared = await store.PrepareAsync(ToStore(head), members, Keys, now, ct).ConfigureAwait(false);
+        var prepared = await store.PrepareAsync(ToStore(head), members, rules, Keys, now, ct).ConfigureAwait(false);
         var revision = prepared.Revision is { } r ? FromStore(r) : null;
         var outcomes = new List<TransactionOutcome>(batch.Count);
         for (int i = 0; i < batch.Count; i++)
@@ -124,6 +131,8 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
             IReadOnlyCollection<StoreItem> made = prepared.Revision is { } commit ? StoreItems.OfCommit(store, commit) : [];
             var kept = outcomes.Select(o => o.ContentKept.BlobDigest).OfType<string>().Select(StoreItem.OfBlob);
             await copies.EnsureAsync(store, [.. made, .. kept], batch[0].Id.ToString(), CopiesPatience, ct, fresh: true).ConfigureAwait(false);
+            if (prepared.Revived.Count > 0)
+                await copies.EnsureAsync(store, [.. prepared.Revived.Select(StoreItem.Of)], batch[0].Id.ToString(), CopiesPatience, ct).ConfigureAwait(false);
             // A store that was lost while the catalogs were made counts no more.
             if (batch.Any(t => !copies.AreEnough(_secured.GetValueOrDefault(t.Id) ?? t.Stores)))
                 throw new TooFewCopiesException("A store was lost during the commit; what was on it is copied again first.");
@@ -200,6 +209,8 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
 
     public async Task ApplyAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct)
     {
+        if (store.IsIncomplete && HeadOf(@event) is { } head)
+            await CompleteBelowAsync(head, ct).ConfigureAwait(false);
         await _index.WaitAsync(ct).ConfigureAwait(false);
         try
         {
@@ -211,6 +222,8 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
                 WhitelistRenewed e => store.ApplyWhitelistAsync(sequenceNumber, bytes, e.Whitelist, ct),
                 Collected e => store.ApplyCollectedAsync(sequenceNumber, bytes, e.Objects, ct),
                 ITagEvent e => store.ApplyTagsAsync(sequenceNumber, bytes, ToStore(e.State.Head), e.State.SignedManifest, ct),
+                RemovalsExpired e => store.ApplyExpiredAsync(sequenceNumber, bytes, e.UpTo, ct),
+                IRetentionEvent => store.ArchiveAsync(sequenceNumber, bytes, ct),
                 _ => Task.CompletedTask,
             }).ConfigureAwait(false);
         }
@@ -242,9 +255,11 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
 
     public async Task CompleteAsync(IReadOnlyList<NettedEvent> events, CancellationToken ct)
     {
+        await copies.PullAsync(
+            store, [.. events.Where(e => e.Effect == EventEffect.PassRecords).Select(e => RevisionOf(e.Event)).OfType<Revision>().SelectMany(r => StoreItems.OfRecords(ToStore(r)))], ct).ConfigureAwait(false);
         await copies.CompleteAsync(
             store,
-            [.. events.Select(e => (Revision: RevisionOf(e.Event), WithCatalogs: e.Effect != EventEffect.Pass)).Where(e => e.Revision is not null).Select(e => (ToStore(e.Revision!), e.WithCatalogs))],
+            [.. events.Where(e => e.Effect != EventEffect.PassRecords).Select(e => (Revision: RevisionOf(e.Event), WithCatalogs: e.Effect != EventEffect.Pass)).Where(e => e.Revision is not null).Select(e => (ToStore(e.Revision!), e.WithCatalogs))],
             ct).ConfigureAwait(false);
         if (events.LastOrDefault(e => e.Effect == EventEffect.Apply && HeadOf(e.Event) is not null).Event is { } last)
             await CompleteTagsAsync(ToStore(HeadOf(last)!), last is ITagEvent, ct).ConfigureAwait(false);
@@ -327,7 +342,15 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
         r.PathInfoDigest,
         r.DeltaDigest,
         r.Superseded,
-        [.. r.Profiles.Select(p => new ProfileGenerationRecord(p.Profile, p.Generation, p.Target))]);
+        [.. r.Profiles.Select(FromStore)])
+    {
+        PathsRemoved = r.PathsRemoved,
+        DroppedGenerations = [.. r.DroppedGenerations.Select(FromStore)],
+    };
+
+    private static ProfileGenerationRecord FromStore(ProfileGeneration p) => new(p.Profile, p.Generation, p.Target);
+
+    private static ProfileGeneration ToStore(ProfileGenerationRecord p) => new(p.Name, p.Generation, p.Target);
 
     private static RevisionHead FromStore(RepositoryHead h) => new()
     {
@@ -346,7 +369,11 @@ internal sealed class StoreBackend(RepositoryDefinition definition, RepositorySt
     };
 
     private static CommittedRevision ToStore(Revision r) => new(
-        ToStore(r.Head), r.SignedManifest, r.PathInfoDigest, r.DeltaDigest, r.Superseded, [.. r.Profiles.Select(p => new ProfileGeneration(p.Name, p.Generation, p.Target))]);
+        ToStore(r.Head), r.SignedManifest, r.PathInfoDigest, r.DeltaDigest, r.Superseded, [.. r.Profiles.Select(ToStore)])
+    {
+        PathsRemoved = r.PathsRemoved,
+        DroppedGenerations = [.. r.DroppedGenerations.Select(ToStore)],
+    };
 
     private static RepositoryHead ToStore(RevisionHead h) => new()
     {

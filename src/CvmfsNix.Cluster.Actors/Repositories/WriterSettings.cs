@@ -42,6 +42,12 @@ internal sealed record WriterSettings
     /// <summary>For a node that wrote to a ledger's history and then never came back.</summary>
     public required TimeSpan LedgersLookEvery { get; init; }
 
+    /// <summary>How long removed paths can be had back, and their objects are kept.</summary>
+    public required TimeSpan GcGrace { get; init; }
+
+    /// <summary>How often the rules are looked at where that goes by itself.</summary>
+    public required TimeSpan RemovalEvery { get; init; }
+
     public required int SnapshotEvery { get; init; }
 
     /// <summary>Gets what an operator wants to know of a change of leaders.</summary>

@@ -132,6 +132,7 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         Of<RegistryChanged, Wire.RegistryChanged>("nr", m => new() { SequenceNumber = m.SequenceNumber }, w => new(w.SequenceNumber)),
         .. ReplicaRules(),
         .. AdministrationRules(),
+        .. RetentionRuleList(),
     ];
 
     private static readonly Dictionary<string, Rule> ByManifest = Rules.ToDictionary(r => r.Manifest, StringComparer.Ordinal);

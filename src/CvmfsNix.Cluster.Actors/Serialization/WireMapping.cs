@@ -140,7 +140,9 @@ internal static class WireMapping
             SignedManifest = ByteString.CopyFrom(r.SignedManifest.Span),
             PathInfoDigest = r.PathInfoDigest,
             DeltaDigest = r.DeltaDigest,
+            PathsRemoved = r.PathsRemoved,
         };
+        wire.DroppedGenerations.AddRange(r.DroppedGenerations.Select(ToWire));
         wire.Superseded.AddRange(r.Superseded.Select(o => o.ToString()));
         wire.Profiles.AddRange(r.Profiles.Select(ToWire));
         return wire;
@@ -152,7 +154,11 @@ internal static class WireMapping
         r.PathInfoDigest,
         r.DeltaDigest,
         [.. r.Superseded.Select(ObjectName.Parse)],
-        [.. r.Profiles.Select(FromWire)]);
+        [.. r.Profiles.Select(FromWire)])
+    {
+        PathsRemoved = r.PathsRemoved,
+        DroppedGenerations = [.. r.DroppedGenerations.Select(FromWire)],
+    };
 
     public static Wire.TagState ToWire(TagState s)
     {
@@ -191,10 +197,11 @@ internal static class WireMapping
             group.Ids.AddRange(g.Ids.Select(Id));
             return group;
         }));
+        RetentionMapping.AddTo(wire, s);
         return wire;
     }
 
-    public static RepositoryState FromWire(Wire.RepositorySnapshot s) => RepositoryState.Empty with
+    public static RepositoryState FromWire(Wire.RepositorySnapshot s) => RetentionMapping.With(s, RepositoryState.Empty) with
     {
         Settled = [.. s.Settled.SelectMany(g => g.Ids).Select(Id)],
         SettledAt = [.. s.Settled.Select(g => new SettledTransactions(Time(g.At), [.. g.Ids.Select(Id)]))],
@@ -306,7 +313,7 @@ internal static class WireMapping
         CommittedHistory = h.HasCommittedHistory ? ObjectHash.Parse(h.CommittedHistory) : null,
     };
 
-    private static Wire.ProfileGeneration ToWire(ProfileGenerationRecord p) => new() { Name = p.Name, Generation = p.Generation, Target = p.Target.Value };
+    public static Wire.ProfileGeneration ToWire(ProfileGenerationRecord p) => new() { Name = p.Name, Generation = p.Generation, Target = p.Target.Value };
 
-    private static ProfileGenerationRecord FromWire(Wire.ProfileGeneration p) => new(p.Name, p.Generation, StorePathName.Parse(p.Target));
+    public static ProfileGenerationRecord FromWire(Wire.ProfileGeneration p) => new(p.Name, p.Generation, StorePathName.Parse(p.Target));
 }

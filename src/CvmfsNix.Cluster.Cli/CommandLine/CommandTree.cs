@@ -7,6 +7,7 @@ using CvmfsNix.Cluster.Cli.Publishing;
 using CvmfsNix.Cluster.Cli.Reading;
 using CvmfsNix.Cluster.Cli.Replicas;
 using CvmfsNix.Cluster.Cli.Repositories;
+using CvmfsNix.Cluster.Cli.Retention;
 using CvmfsNix.Cluster.Cli.Tags;
 using CvmfsNix.Cluster.Cli.Transactions;
 using CvmfsNix.Cluster.Cli.Verifying;
@@ -26,6 +27,8 @@ internal static class CommandTree
             WaitCommand.Build(context),
             ReplicaCommands.Build(context),
             TagCommands.Build(context),
+            CollectionCommands.Build(context),
+            WithdrawCommand.Build(context),
             ListCommand.Build(context),
             CatCommand.Build(context),
             GetCommand.Build(context),

@@ -23,13 +23,15 @@ internal static class PublishCommand
         Option<string?> transaction = Arguments.Transaction("Transaction id, a UUID of version 7: the same id is applied at most once (default: a new one)");
         var conflict = new Option<string>("--conflict") { Description = "A path is there with another content: keep the first (default), or refuse the publish", HelpName = "keep|refuse", DefaultValueFactory = _ => "keep" };
         conflict.AcceptOnlyFromAmong("keep", "refuse");
+        Option<string?> keep = Retention.RetentionCommands.DurationOption("--keep", "Pin the paths: they and what they need are kept for TIME, such as 30d");
+        var despite = new Option<bool>("--despite-withdrawal") { Description = "Publish again what was taken back (cvmfsnix withdraw)" };
         var wait = new Option<string>("--wait") { Description = "Wait for committed (default), replicas=N, all or site:NAME", HelpName = "WHAT", DefaultValueFactory = _ => "committed" };
         var dryRun = new Option<bool>("--dry-run") { Description = "Only find out what is missing" };
         var batch = new Option<string?>("--batch") { Description = "Lines of {transaction, repository, paths, closure} from FILE or - (standard input)", HelpName = "FILE" };
         var parallel = new Option<int>("--parallel") { Description = $"Publishes of a batch at once (default {ParallelDefault})", HelpName = "N", DefaultValueFactory = _ => ParallelDefault };
         var command = new Command("publish", "Publish store paths and what they refer to")
         {
-            paths, repository, noClosure, storeRoot, registration, profile, transaction, conflict, wait, dryRun, batch, parallel,
+            paths, repository, noClosure, storeRoot, registration, profile, transaction, conflict, keep, despite, wait, dryRun, batch, parallel,
         };
 
         wait.Validators.Add(r =>
@@ -88,6 +90,8 @@ internal static class PublishCommand
                 Conflict = parse.GetValue(conflict) == "refuse" ? ConflictPolicy.Refuse : ConflictPolicy.Keep,
                 WaitFor = parse.GetValue(wait) is { } what && what != "committed" ? what : "",
                 DryRun = parse.GetValue(dryRun),
+                Keep = parse.GetValue(keep) is { } time && Retention.Durations.TryParse(time, out TimeSpan kept) ? kept : null,
+                DespiteWithdrawal = parse.GetValue(despite),
             };
             if (batchFile is not null)
             {

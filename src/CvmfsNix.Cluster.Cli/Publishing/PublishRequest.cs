@@ -21,6 +21,12 @@ internal sealed record PublishRequest
 
     public ConflictPolicy Conflict { get; init; } = ConflictPolicy.Keep;
 
+    /// <summary>How long the paths that were named are pinned; null = they are not.</summary>
+    public TimeSpan? Keep { get; init; }
+
+    /// <summary>Publishes again what was taken back.</summary>
+    public bool DespiteWithdrawal { get; init; }
+
     /// <summary><c>replicas=N</c>, <c>all</c>, <c>site:NAME</c>; empty = committed is enough.</summary>
     public string WaitFor { get; init; } = "";
 

@@ -40,6 +40,10 @@ internal sealed class Publisher(
         byte[] digest = RequestDigest.Compute(request.Repository, infos, request.Profile, target, request.Conflict);
         var work = new Work(request, infos, target, ByteString.CopyFrom(digest));
 
+        // Before the publish: from its answer on the paths are kept.
+        if (request.Keep is { } keep && !request.DryRun)
+            await PinAsync(request.Repository, roots, keep, cancellationToken);
+
         PublishJson result;
         try
         {
@@ -60,6 +64,18 @@ internal sealed class Publisher(
     }
 
     private const string DryRunStatus = "dry-run";
+    private const int PinnedAtOnce = 1_000;
+
+    private async Task PinAsync(string repository, IReadOnlyList<StorePathName> roots, TimeSpan keep, CancellationToken cancellationToken)
+    {
+        long until = (control.Clock.GetUtcNow() + keep).ToUnixTimeSeconds();
+        foreach (StorePathName[] part in roots.Chunk(PinnedAtOnce))
+        {
+            var pin = new PinPathsRequest { Repository = repository, Until = until, By = $"{Environment.UserName}@{Environment.MachineName}" };
+            pin.Paths.AddRange(part.Select(p => p.Value));
+            await control.AskAsync((client, options) => client.PinPathsAsync(pin, options), cancellationToken);
+        }
+    }
 
     private sealed record Work(PublishRequest Request, IReadOnlyList<PathInfo> Infos, string? ProfileTarget, ByteString Digest)
     {
@@ -264,6 +280,7 @@ internal sealed class Publisher(
             Profile = work.Request.Profile ?? "",
             ProfileTarget = work.ProfileTarget ?? "",
             Builder = Environment.MachineName,
+            DespiteWithdrawal = work.Request.DespiteWithdrawal,
         };
         work.SealAsked = true;
 

@@ -14,6 +14,9 @@ public enum EventEffect
 
     /// <summary>As <see cref="Pass"/>, but the revision is the one before the newest: clients come from it, so its catalogs are taken too.</summary>
     PassWithCatalogs,
+
+    /// <summary>As <see cref="Pass"/>, but paths it had were removed for good since, and their objects may be nowhere: only its record files are taken.</summary>
+    PassRecords,
 }
 
 /// <summary>An event and what becomes of it.</summary>

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Model.Transactions;
 
 namespace CvmfsNix.Cluster.Model.Repositories;
@@ -78,6 +79,24 @@ public sealed record RepositoryState
     /// <summary>Superseded objects that were not collected yet, oldest first.</summary>
     public ImmutableList<SupersededObjects> Superseded { get; init; } = [];
 
+    /// <summary>What is kept though nobody asked for it by name.</summary>
+    public RetentionRules Retention { get; init; } = RetentionRules.KeepAll;
+
+    /// <summary>Every generation of every profile that the newest revision has, oldest first.</summary>
+    public ImmutableList<ProfileGenerationRecord> Generations { get; init; } = [];
+
+    /// <summary>Paths that are kept up to a time, by name.</summary>
+    public ImmutableSortedDictionary<string, PathPin> Pins { get; init; } = ImmutableSortedDictionary.Create<string, PathPin>(StringComparer.Ordinal);
+
+    /// <summary>Paths that were taken back, by name.</summary>
+    public ImmutableSortedDictionary<string, Tombstone> Withdrawn { get; init; } = ImmutableSortedDictionary.Create<string, Tombstone>(StringComparer.Ordinal);
+
+    /// <summary>Removals whose objects are still there, oldest first.</summary>
+    public ImmutableList<RemovedPaths> Removals { get; init; } = [];
+
+    /// <summary>What this revision or an earlier one removed is gone for good; 0 = nothing is.</summary>
+    public ulong ExpiredRemoval { get; init; }
+
     /// <summary>The state after an event.</summary>
     public RepositoryState Apply(IRepositoryEvent @event) => @event switch
     {
@@ -94,7 +113,11 @@ public sealed record RepositoryState
             Head = e.Revision.Head,
             PreviousHead = head,
             ToldAt = Later(ToldAt, e.Revision.Head.PublishedAt),
-            Profiles = Profiles.SetItems(e.Revision.Profiles.Select(p => KeyValuePair.Create(p.Name, p))),
+            Profiles = ProfilesWithout(e.Revision).SetItems(e.Revision.Profiles.Select(p => KeyValuePair.Create(p.Name, p))),
+            Generations = Generations.RemoveRange(e.Revision.DroppedGenerations).AddRange(e.Revision.Profiles),
+            Removals = e.Revision.PathsRemoved == 0
+                ? Removals
+                : Removals.Add(new RemovedPaths(e.Revision.Head.Revision, e.At, e.Revision.PathInfoDigest, e.Revision.PathsRemoved)),
             Superseded = e.Revision.Superseded.Count == 0 ? Superseded : Superseded.Add(new SupersededObjects(e.At, e.Revision.Superseded, e.Revision.Head.Revision)),
         },
         ITagEvent e when Head is { } head && e.State.Head.Revision == head.Revision => this with
@@ -107,6 +130,10 @@ public sealed record RepositoryState
         TransactionsDecided e => Decide(e.Outcomes, e.Settled, e.At),
         WhitelistRenewed e => this with { WhitelistExpiresAt = e.ExpiresAt, ToldAt = Later(ToldAt, e.At) },
         Collected e => this with { Superseded = Without(e.Objects) },
+        RetentionSet e => this with { Retention = e.Rules },
+        PathsPinned e => Pin(e),
+        PathWithdrawn e => this with { Withdrawn = Withdrawn.SetItem(e.Path.Value, new Tombstone(e.Path, e.Reason, e.By, e.At)) },
+        RemovalsExpired e => this with { Removals = Removals.RemoveAll(r => r.Revision <= e.UpTo), ExpiredRemoval = Math.Max(ExpiredRemoval, e.UpTo) },
         _ => throw new UnreachableException($"The repository {Definition?.Repository} at revision {Head?.Revision ?? 0} has no rule for the event {@event}."),
     };
 
@@ -131,9 +158,49 @@ public sealed record RepositoryState
         return due.Count == 0 ? null : new Collected(due, now);
     }
 
-    /// <summary>Whether the catalogs of a revision are there for certain: of the newest two, of a tagged one, or of one that was superseded and not collected yet.</summary>
+    /// <summary>
+    /// Whether all of a revision is there for certain: of the newest two, of a tagged one, or of one whose catalogs were superseded and not collected
+    /// yet, and none of whose paths was removed for good.
+    /// </summary>
     /// <param name="root">Its root catalog.</param>
-    public bool IsAlive(ObjectHash root) => Protected().Contains(root) || Superseded.Any(s => s.Objects.Any(o => o.Hash == root));
+    /// <param name="revision">Its number.</param>
+    public bool IsAlive(ObjectHash root, ulong revision) =>
+        (Head?.NamedTags ?? []).Any(t => t.RootHash == root)
+        || (revision >= ExpiredRemoval && (Protected().Contains(root) || Superseded.Any(s => s.Objects.Any(o => o.Hash == root))));
+
+    /// <summary>Every catalog, tag database and certificate that is kept whatever paths there are: they are not found by following the newest revision.</summary>
+    public IReadOnlySet<ObjectHash> KeptByName()
+    {
+        var kept = Protected();
+        kept.UnionWith(Superseded.SelectMany(s => s.Objects).Select(o => o.Hash));
+        return kept;
+    }
+
+    // A profile that was at a dropped generation goes back to the newest that is left.
+    private ImmutableSortedDictionary<string, ProfileGenerationRecord> ProfilesWithout(Revision revision)
+    {
+        var profiles = Profiles;
+        foreach (var name in revision.DroppedGenerations.Where(d => Profiles.GetValueOrDefault(d.Name) == d).Select(d => d.Name))
+        {
+            var left = Generations.Except(revision.DroppedGenerations).Where(g => g.Name == name).MaxBy(g => g.Generation);
+            profiles = left is null ? profiles.Remove(name) : profiles.SetItem(name, left);
+        }
+
+        return profiles;
+    }
+
+    // Pins that have ended go with the next that is made: by the time of the event, so that a replay gives the same.
+    private RepositoryState Pin(PathsPinned e)
+    {
+        var pins = Pins.RemoveRange([.. Pins.Values.Where(p => p.Until <= e.At).Select(p => p.Path.Value)]).ToBuilder();
+        foreach (var path in e.Paths)
+        {
+            if (!pins.TryGetValue(path.Value, out var known) || known.Until < e.Until)
+                pins[path.Value] = new PathPin(path, e.Until, e.By);
+        }
+
+        return this with { Pins = pins.ToImmutable() };
+    }
 
     private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
 

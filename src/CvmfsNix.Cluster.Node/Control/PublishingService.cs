@@ -17,6 +17,7 @@ public sealed class PublishingService(
     RevisionWaits waits,
     ReplicaAdministration replicas,
     TagAdministration tags,
+    RetentionAdministration retention,
     NodeAddresses addresses,
     ILogger<PublishingService> log) : Publishing.PublishingBase
 {
@@ -110,6 +111,27 @@ public sealed class PublishingService(
 
     /// <inheritdoc/>
     public override Task<TagReply> RemoveTag(RemoveTagRequest request, ServerCallContext context) => tags.RemoveAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<RetentionInfo> GetRetention(GetRetentionRequest request, ServerCallContext context) => retention.GetAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<RetentionInfo> SetRetention(SetRetentionRequest request, ServerCallContext context) => retention.SetAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<PinPathsReply> PinPaths(PinPathsRequest request, ServerCallContext context) => retention.PinAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<PlanRemovalReply> PlanRemoval(PlanRemovalRequest request, ServerCallContext context) => retention.PlanAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<CollectionInfo> RunRemoval(RunRemovalRequest request, ServerCallContext context) => retention.RunAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<CollectionInfo> GetCollection(GetCollectionRequest request, ServerCallContext context) => retention.StatusAsync(request, context.CancellationToken);
+
+    /// <inheritdoc/>
+    public override Task<WithdrawReply> Withdraw(WithdrawRequest request, ServerCallContext context) => retention.WithdrawAsync(request, context.CancellationToken);
 
     private static string StoreDirectoryOf(string repository, string text)
     {

@@ -387,7 +387,10 @@ public sealed class PublishingGateway(
             id.Value,
             conflict,
             request.Profile.Length == 0 ? null : request.Profile,
-            request.ProfileTarget.Length == 0 ? null : Requests.StorePath(request.ProfileTarget));
+            request.ProfileTarget.Length == 0 ? null : Requests.StorePath(request.ProfileTarget))
+        {
+            DespiteWithdrawal = request.DespiteWithdrawal,
+        };
     }
 
     private static void CheckProfile(string profile)

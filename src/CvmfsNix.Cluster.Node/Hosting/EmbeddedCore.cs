@@ -43,9 +43,16 @@ public static class EmbeddedCore
             Seeds = options.Membership.Seeds,
             Timing = options.Membership.Timing,
             Copies = options.Membership.Copies,
+            GcGrace = options.GcGrace,
+            // A grace that is shorter than their own times shortens these too, or it would mean nothing.
+            CatalogsKeep = Shorter(TimeSpan.FromHours(1), options.GcGrace),
+            BundlesKeep = Shorter(TimeSpan.FromHours(1), options.GcGrace),
+            CollectEvery = Shorter(TimeSpan.FromHours(6), options.GcGrace),
             Journal = options.Journal.ConnectionString is { } connection
                 ? new JournalOptions.PostgreSql(connection, options.Journal.Init, options.Journal.AllowUnsafe)
                 : new JournalOptions.Sqlite(Path.Combine(options.Folders.Data, JournalFile)),
         };
     }
+
+    private static TimeSpan Shorter(TimeSpan one, TimeSpan other) => one < other ? one : other;
 }

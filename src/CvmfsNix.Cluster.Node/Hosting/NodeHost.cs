@@ -66,6 +66,7 @@ public static class NodeHost
         services.AddSingleton<RevisionWaits>();
         services.AddSingleton<ReplicaAdministration>();
         services.AddSingleton<TagAdministration>();
+        services.AddSingleton<RetentionAdministration>();
         services.AddSingleton<INodeState, CoreState>();
         services.AddSingleton<PublishingService>();
         services.AddSingleton<ReplicationService>();

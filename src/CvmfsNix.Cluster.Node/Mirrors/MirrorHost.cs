@@ -34,7 +34,7 @@ public static class MirrorHost
         services.AddSingleton(ReplicaIdentity.Of(choice.ReplicaId, folder.Path, options.Membership.Site));
         if (choice.Stock is null)
         {
-            services.AddCvmfsNixMirror(new MirrorOptions { DataDirectory = options.Folders.Data, KeysDirectory = options.Folders.Keys });
+            services.AddCvmfsNixMirror(new MirrorOptions { DataDirectory = options.Folders.Data, KeysDirectory = options.Folders.Keys, GcGrace = options.GcGrace });
             services.AddSingleton<IReplicaStores, MirrorStores>();
             services.AddSingleton<ReplicaEndpoint>();
             services.AddSingleton<INodeState, MirrorNodeState>();

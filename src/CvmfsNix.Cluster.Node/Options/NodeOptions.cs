@@ -104,6 +104,9 @@ public sealed record NodeOptions
     /// <summary>What a stratum1 mirrors; null for nodes of other roles.</summary>
     public MirrorChoice? Mirror { get; init; }
 
+    /// <summary>How long removed paths can be had back, and objects that nothing needs are kept.</summary>
+    public TimeSpan GcGrace { get; init; } = TimeSpan.FromHours(24);
+
     /// <summary>Where hosts are, for the question which server is nearest.</summary>
     public IReadOnlyList<GeoSite> Geo { get; init; } = [];
 

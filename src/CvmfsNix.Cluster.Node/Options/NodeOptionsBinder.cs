@@ -53,6 +53,7 @@ public sealed partial class NodeOptionsBinder
             LogLevel = Level(),
             LogJson = LogJson(),
             ManagementWrites = Flag(NodeSwitches.ManagementWrites),
+            GcGrace = GcGrace(),
         };
     }
 
@@ -202,6 +203,18 @@ public sealed partial class NodeOptionsBinder
         if (setting.Value.Length is < 1 or > 64 || !setting.Value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
             _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is no site name: 1 to 64 letters, digits, dots, dashes or underscores.");
         return setting.Value;
+    }
+
+    private TimeSpan GcGrace()
+    {
+        var none = TimeSpan.FromHours(24);
+        if (_settings[NodeSwitches.GcGrace] is not { } setting)
+            return none;
+        long unit = setting.Value.Length < 2 ? 0 : setting.Value[^1] switch { 's' => 1, 'm' => 60, 'h' => 3_600, 'd' => 86_400, _ => 0 };
+        if (unit > 0 && int.TryParse(setting.Value.AsSpan(0, setting.Value.Length - 1), System.Globalization.NumberStyles.None, null, out int count) && count > 0 && count <= 3_650L * 86_400 / unit)
+            return TimeSpan.FromSeconds(count * unit);
+        _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is not a time from 1s to 3650d, such as 90s, 15m, 12h or 30d.");
+        return none;
     }
 
     private ClusterTiming Timing()

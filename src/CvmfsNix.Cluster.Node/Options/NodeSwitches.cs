@@ -18,6 +18,7 @@ public static class NodeSwitches
     public static readonly NodeSwitch Seed = new("seed", "H:P,…", null, "remoting addresses of the core nodes, or one name with all their addresses; none: a cluster of one");
     public static readonly NodeSwitch Timing = new("timing", "lan|wan", "lan", "how soon a silent node counts as lost: lan within a datacenter, wan between sites 20 to 50 ms apart");
     public static readonly NodeSwitch Copies = new("copies", "W", "1 alone, 2 with --seed", "stores an object must be on before a builder is answered");
+    public static readonly NodeSwitch GcGrace = new("gc-grace", "TIME", "24h", "how long removed paths can be had back and objects that nothing needs are kept, as 90s, 15m, 12h or 30d");
     public static readonly NodeSwitch Site = new("site", "NAME", "default", "datacenter of this node");
     public static readonly NodeSwitch Core = new("core", "URL,…", null, "stratum1: core nodes to mirror from");
     public static readonly NodeSwitch ReplicaId = new("replica-id", "ID", null, "stratum1: identity; made once in DATA when not given");
@@ -37,7 +38,7 @@ public static class NodeSwitches
     public static readonly IReadOnlyList<NodeSwitch> All =
     [
         Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, AllowUnsafeJournal,
-        Seed, Timing, Copies, Site,
+        Seed, Timing, Copies, GcGrace, Site,
         Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, Insecure, LogLevel, LogFormat, ManagementWrites,
     ];
 

@@ -50,13 +50,13 @@ internal sealed class ReplicaTarget
     /// <summary>The objects named by an algorithm; null when the repository does not use it.</summary>
     public DirectoryObjectStore? Objects(HashAlgorithmId algorithm) => _stores[(int)algorithm];
 
-    /// <summary>Whether it is here.</summary>
+    /// <summary>Whether it is here; an object that is counts as new from here on, so that no collection takes it from under a revision that is being completed.</summary>
     public bool Contains(StoreItem item)
     {
         if (item.Blob is { } blob)
             return Blobs?.Contains(blob) ?? false;
         ObjectName name = item.Object;
-        if (Objects(name.Hash.Algorithm) is not { } store || !store.Contains(name))
+        if (Objects(name.Hash.Algorithm) is not { } store || !store.Refresh(name))
             return false;
         Span<byte> digest = stackalloc byte[ObjectHash.Size];
         name.Hash.CopyTo(digest);

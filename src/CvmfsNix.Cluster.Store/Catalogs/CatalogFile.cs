@@ -21,6 +21,30 @@ internal static class CatalogFile
     public static IReadOnlyList<ObjectName> AllNestedIn(IObjectStore objects, ObjectName catalog, string scratch) =>
         Look<IReadOnlyList<ObjectName>>(objects, catalog, scratch, reader => [.. reader.Nested().Select(n => new ObjectName(n.Hash, ObjectKind.Catalog))]) ?? [];
 
+    /// <summary>A store path's catalog: its counters, the link count of its root, and every object it names once; null when it is not there.</summary>
+    /// <param name="objects">Where the catalog is.</param>
+    /// <param name="catalog">A catalog object.</param>
+    /// <param name="root">Where it is mounted.</param>
+    /// <param name="scratch">Folder for the unpacked file, which is removed.</param>
+    public static (CatalogCounts Total, int LinkCount, List<ObjectName> Names)? Summary(IObjectStore objects, ObjectName catalog, RepositoryPath root, string scratch) =>
+        Look<(CatalogCounts, int, List<ObjectName>)?>(
+            objects,
+            catalog,
+            scratch,
+            reader => (
+                reader.Statistics.Self + reader.Statistics.Subtree,
+                (reader.Find(root) ?? throw new CatalogFormatException($"{catalog} has no row of {root}.")).LinkCount,
+                reader.References().Select(r => r.Name).Distinct().ToList()));
+
+    /// <summary>Whether <paramref name="catalog"/> has a row of a path; false where it is not there.</summary>
+    /// <inheritdoc cref="NestedIn"/>
+    public static bool Has(IObjectStore objects, ObjectName catalog, RepositoryPath path, string scratch) => Look<bool?>(objects, catalog, scratch, reader => reader.Find(path) is not null) ?? false;
+
+    /// <summary>Every object that a catalog names, nested catalogs included; null when it is not there.</summary>
+    /// <inheritdoc cref="NestedIn"/>
+    public static IReadOnlyList<ObjectName>? ReferencesIn(IObjectStore objects, ObjectName catalog, string scratch) =>
+        Look<IReadOnlyList<ObjectName>>(objects, catalog, scratch, reader => [.. reader.References().Select(r => r.Name).Distinct()]);
+
     private static T? Look<T>(IObjectStore objects, ObjectName catalog, string scratch, Func<CatalogReader, T?> question)
     {
         using Stream? stored = objects.OpenRead(catalog);

@@ -46,7 +46,7 @@ internal static class ProfileLinks
         string name;
         do
         {
-            name = string.Create(CultureInfo.InvariantCulture, $"{profile}-{++next}-link");
+            name = LinkName(profile, ++next);
             generationLink = format.ProfilesRoot.Combine(name);
         }
         while (root.Contains(generationLink));
@@ -56,6 +56,46 @@ internal static class ProfileLinks
         root.Replace(CatalogRows.Symlink(link, Encoding.UTF8.GetBytes(name)));
         return new ProfileGeneration(profile, next, target);
     }
+
+    /// <summary>Every link of a generation: of which profile, its number, and the path it leads to; links that lead to no store path are left out.</summary>
+    public static IReadOnlyList<ProfileGeneration> Generations(CatalogWriter root, RepositoryFormat format)
+    {
+        var generations = new List<ProfileGeneration>();
+        if (!root.Contains(format.ProfilesRoot))
+            return generations;
+        string start = format.StoreDirectory.Value + "/";
+        foreach (CatalogEntry link in root.List(format.ProfilesRoot))
+        {
+            if (link.Type != EntryType.Symlink || !TryParseGeneration(Encoding.UTF8.GetString(link.Path.Name.Span), out string? profile, out int generation))
+                continue;
+            string target = Encoding.UTF8.GetString(link.SymlinkTarget.Span);
+            if (target.StartsWith(start, StringComparison.Ordinal) && StorePathName.TryParse(target.AsSpan(start.Length), out StorePathName path))
+                generations.Add(new ProfileGeneration(profile!, generation, path));
+        }
+
+        return generations;
+    }
+
+    /// <summary>The generation a profile is at; 0 when it is at none.</summary>
+    public static int Current(CatalogWriter root, RepositoryFormat format, string profile) =>
+        root.Find(format.ProfilesRoot.Combine(profile)) is { Type: EntryType.Symlink } link
+        && TryParseGeneration(Encoding.UTF8.GetString(link.SymlinkTarget.Span), out string? of, out int current) && of == profile ? current : 0;
+
+    /// <summary>Removes a generation. A profile that was at it goes back to the newest that is left; where none is left, the profile goes too.</summary>
+    public static void Remove(CatalogWriter root, RepositoryFormat format, ProfileGeneration generation)
+    {
+        root.Remove(format.ProfilesRoot.Combine(LinkName(generation.Profile, generation.Generation)));
+        if (Current(root, format, generation.Profile) != generation.Generation)
+            return;
+        RepositoryPath profile = format.ProfilesRoot.Combine(generation.Profile);
+        int left = Generations(root, format).Where(g => g.Profile == generation.Profile).Select(g => g.Generation).DefaultIfEmpty().Max();
+        if (left == 0)
+            root.Remove(profile);
+        else
+            root.Replace(CatalogRows.Symlink(profile, Encoding.UTF8.GetBytes(LinkName(generation.Profile, left))));
+    }
+
+    private static string LinkName(string profile, int generation) => string.Create(CultureInfo.InvariantCulture, $"{profile}-{generation}-link");
 
     private static bool TryParseGeneration(string link, out string? profile, out int generation)
     {

@@ -6,6 +6,7 @@ using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Objects;
 using CvmfsNix.Cluster.Store.Records;
+using CvmfsNix.Cluster.Store.Trees;
 
 namespace CvmfsNix.Cluster.Store.Catalogs;
 
@@ -101,17 +102,68 @@ internal sealed class WorkingCatalogs : IDisposable
             _storeLinkCount++;
     }
 
+    /// <summary>Removes a store path's rows.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="nested">Counters of its nested catalog; null when it has none.</param>
+    public void RemovePath(RepositoryPath path, CatalogCounts? nested)
+    {
+        CatalogEntry row = Row(_store.Writer, path);
+        if (nested is not null)
+        {
+            if (!_store.Writer.RemoveNested(path))
+                throw new CatalogFormatException($"The working catalog registers no catalog at {path}.");
+            _store.Writer.Remove(path);
+            _nestedBelowStore -= nested;
+            _storeLinkCount--;
+            return;
+        }
+
+        RemoveTree(path, row);
+        if (row.Type == EntryType.Directory)
+            _storeLinkCount--;
+    }
+
+    /// <summary>The rows of an inlined path as a tree; null when the path has a catalog of its own.</summary>
+    public TreeNode? ReadInline(RepositoryPath path) =>
+        _store.Writer.FindNested(path) is null ? InlineTrees.Read(_store.Writer, Row(_store.Writer, path), isRoot: true) : null;
+
+    /// <summary>The catalog of its own that a path has, or null.</summary>
+    public NestedCatalog? FindNested(RepositoryPath path) => _store.Writer.FindNested(path);
+
+    /// <summary>Whether there is a row of the path.</summary>
+    public bool Contains(RepositoryPath path) => _store.Writer.Contains(path);
+
+    /// <summary>Every generation of every profile, and whether its profile is at it.</summary>
+    public IReadOnlyList<(ProfileGeneration Generation, bool Current)> Generations() =>
+        [.. ProfileLinks.Generations(_root.Writer, _format).Select(g => (g, ProfileLinks.Current(_root.Writer, _format, g.Profile) == g.Generation))];
+
+    /// <summary>Removes a generation; a profile that was at it goes back to the newest that is left.</summary>
+    public void RemoveGeneration(ProfileGeneration generation) => ProfileLinks.Remove(_root.Writer, _format, generation);
+
+    private void RemoveTree(RepositoryPath path, CatalogEntry row)
+    {
+        if (row.Type == EntryType.Directory)
+        {
+            foreach (CatalogEntry child in _store.Writer.List(path).ToList())
+                RemoveTree(child.Path, child);
+        }
+
+        _store.Writer.Remove(path);
+    }
+
     /// <summary>Points a profile at a store path; null when it leads there already.</summary>
     public ProfileGeneration? SetProfile(string profile, StorePathName target) => ProfileLinks.Set(_root.Writer, _format, profile, target);
 
-    /// <summary>Ends the edits and adds both catalogs to a batch. The working copies then equal what is stored under the new names.</summary>
-    public async Task<HotCatalogs> StoreAsync(ObjectBatch batch, ulong revision, DateTimeOffset publishedAt, CancellationToken cancellationToken)
+    /// <summary>Ends the edits and adds both catalogs to a batch; <paramref name="compact"/>: what removed rows took is given back when it is much. The working copies then equal what is stored under the new names.</summary>
+    public async Task<HotCatalogs> StoreAsync(ObjectBatch batch, ulong revision, DateTimeOffset publishedAt, CancellationToken cancellationToken, bool compact = false)
     {
         long lastModified = publishedAt.ToUnixTimeSeconds();
         _store.Writer.Replace(Row(_store.Writer, _storeRoot) with { LinkCount = _storeLinkCount });
         _store.Writer.SetSubtree(_nestedBelowStore);
         _store.Writer.SetProperties(_store.Writer.Properties with { Revision = revision, LastModified = lastModified });
         _store.Writer.Commit();
+        if (compact)
+            _store.Writer.CompactIfSparse();
         (DeltaObject store, long storeSize) = await _store.StoreAsync(batch, cancellationToken).ConfigureAwait(false);
 
         _root.Writer.Replace(Row(_root.Writer, _storeRoot) with { LinkCount = _storeLinkCount });

@@ -30,6 +30,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
     private const int CheckedAtOnce = 4096;
 
     private readonly CommitGuard _guard = new(format, objects, workFolder);
+    private readonly Revival _revival = new(format, blobs);
     private WorkingCatalogs? _working;
 
     /// <summary>Whether every object of a new path must be in the own store before a revision is made of it.</summary>
@@ -73,14 +74,34 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         return initial;
     }
 
-    public async Task<PreparedCommit> BuildAsync(RepositoryHead head, IReadOnlyList<CommitMember> members, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    public async Task<PreparedCommit> BuildAsync(
+        RepositoryHead head, IReadOnlyList<CommitMember> members, CommitRules rules, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
     {
         ulong indexed = index.Revision;
         if (indexed != head.Revision)
             throw new IndexBehindException(format.Repository, indexed, head.Revision);
 
+        Revived? revived = await _revival.BringBackAsync(members, rules, index.Paths, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // What comes back is one member more, whose decision is nobody's answer.
+            IReadOnlyList<CommitMember> all = revived is null ? members : [.. members, new CommitMember(Revival.Transaction, revived.Digest)];
+            PreparedCommit prepared = await BuildAllAsync(head, all, rules, keys, now, cancellationToken).ConfigureAwait(false);
+            return revived is null ? prepared : prepared with { Outcomes = [.. prepared.Outcomes.Take(members.Count)], Revived = revived.Objects };
+        }
+        finally
+        {
+            // All of it is in the revision's own record files now.
+            if (revived is not null)
+                blobs.Delete(revived.Digest);
+        }
+    }
+
+    private async Task<PreparedCommit> BuildAllAsync(
+        RepositoryHead head, IReadOnlyList<CommitMember> members, CommitRules rules, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    {
         var bundles = new Bundles(format, blobs, members);
-        Decision[] decisions = Decide(bundles, members.Count, cancellationToken);
+        Decision[] decisions = Decide(bundles, members.Count, rules, cancellationToken);
         await EnsureWorkingAsync(head, cancellationToken).ConfigureAwait(false);
         try
         {
@@ -211,9 +232,9 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
 
     // What the plan is made from is forgotten with the end of this method: while catalogs are built, a batch of very many paths
     // takes a bit for each of them.
-    private Decision[] Decide(Bundles bundles, int count, CancellationToken cancellationToken)
+    private Decision[] Decide(Bundles bundles, int count, CommitRules rules, CancellationToken cancellationToken)
     {
-        var read = bundles.ReadForPlan(cancellationToken);
+        var read = bundles.ReadForPlan(cancellationToken).Select(r => r.Member is { } m && TakenBack(r.Header, m, rules) is { } refused ? (r.Header, null, refused) : r).ToList();
         int[] valid = [.. Enumerable.Range(0, count).Where(i => read[i].Member is not null)];
         PlannedMember[] planned = [.. valid.Select(i => read[i].Member!)];
         using PathLookup committed = index.Paths.OpenLookup();
@@ -230,6 +251,23 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         }
 
         return decisions;
+    }
+
+    // A path that is there in spite of its tombstone was published again on purpose; then it is there for all.
+    private Rejection? TakenBack(BundleHeader header, PlannedMember member, CommitRules rules)
+    {
+        if (header.DespiteWithdrawal || rules.Withdrawn.Count == 0)
+            return null;
+        foreach (PlannedPath path in member.Paths)
+        {
+            if (rules.Withdrawn.TryGetValue(path.Path, out string? reason) && index.Paths.Find(path.Path) is null)
+            {
+                return new Rejection(
+                    RejectionCodes.PathWithdrawn, path.Path.Value, $"{path.Path} was taken back: {reason}", "Publish with --despite-withdrawal if it is to come back, or build another path.");
+            }
+        }
+
+        return null;
     }
 
     // The chosen ones are in the order of all.

@@ -24,6 +24,9 @@ public static class RejectionCodes
     /// <summary>A path or profile names a path that is neither committed nor in the batch.</summary>
     public const string MissingReference = "MissingReference";
 
+    /// <summary>A path was taken back by an operator and is not published again unnoticed.</summary>
+    public const string PathWithdrawn = "PathWithdrawn";
+
     /// <summary>The bundle is none of this repository, or names another transaction.</summary>
     public const string InvalidBundle = "InvalidBundle";
 

@@ -32,11 +32,34 @@ internal sealed class HashedDirectories
     public void Rename(byte directory, string temporary, string path)
     {
         State state = _states[directory];
-        // One lock around rename and count: an fsync that started before the rename must not be counted for it.
+        // One lock around rename and count: an fsync that started before the rename must not be counted for it. The file may have been written long ago.
         lock (state)
         {
+            FileTimes.Touch(temporary);
             File.Move(temporary, path, overwrite: true);
             state.Renames++;
+        }
+    }
+
+    /// <summary>Gives a file the present time; false when it is not there.</summary>
+    public bool Refresh(byte directory, string path)
+    {
+        lock (_states[directory])
+            return FileTimes.Touch(path);
+    }
+
+    /// <summary>Deletes a file unless its time is <paramref name="cutoff"/> or later. Whoever refreshes it meanwhile either keeps it or is told that it is not there.</summary>
+    /// <returns>Its bytes; null when it stays or was not there.</returns>
+    public long? DeleteOlder(byte directory, string path, DateTimeOffset cutoff)
+    {
+        lock (_states[directory])
+        {
+            var file = new FileInfo(path);
+            if (!file.Exists || file.LastWriteTimeUtc >= cutoff.UtcDateTime)
+                return null;
+            long size = file.Length;
+            file.Delete();
+            return size;
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Store.Trees;
 using Microsoft.Data.Sqlite;
 
@@ -78,6 +79,20 @@ public sealed class ContentIndex(string connectionString, HashAlgorithmId algori
         command.CommandText = "DELETE FROM content WHERE digest = $digest";
         command.Parameters.Add("$digest", SqliteType.Blob).Value = digest.ToArray();
         command.ExecuteNonQuery();
+    }
+
+    /// <summary>Every content with each object it lies in, read as it is enumerated.</summary>
+    internal IEnumerable<(ContentDigest Digest, ObjectName Object)> Objects(SqliteConnection connection)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT size, compression, hash, chunks, digest FROM content";
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read())
+        {
+            var digest = new ContentDigest(row.GetFieldValue<byte[]>(4));
+            foreach (ObjectName name in PathObjects.Of(Read(row)))
+                yield return (digest, name);
+        }
     }
 
     private StoredContent Read(SqliteDataReader row) => new(

@@ -21,6 +21,7 @@ public sealed class PathIndex
           ca TEXT,
           revision INTEGER NOT NULL
         ) WITHOUT ROWID;
+        CREATE INDEX IF NOT EXISTS paths_by_revision ON paths (revision);
         """;
 
     private const string Columns = "name, nar_hash, nar_size, refs, deriver, sigs, ca, revision";
@@ -66,6 +67,49 @@ public sealed class PathIndex
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "SELECT count(*) FROM paths";
         return (long)command.ExecuteScalar()!;
+    }
+
+    /// <summary>Names, references and revisions of all committed paths, with the time of each revision where it is known; in ordinal order, streamed.</summary>
+    public IEnumerable<(StorePathName Path, IReadOnlyList<StorePathName> References, ulong Revision, DateTimeOffset? PublishedAt)> Facts()
+    {
+        // References repeat the same names over and over: one string for each.
+        var names = new Dictionary<string, StorePathName>(StringComparer.Ordinal);
+        using SqliteConnection connection = Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT p.name, p.refs, p.revision, r.published_at FROM paths p LEFT JOIN revisions r ON r.revision = p.revision ORDER BY p.name";
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read())
+        {
+            yield return (
+                Name(row.GetString(0)),
+                [.. Parts(row.GetString(1), ' ').Select(Name)],
+                checked((ulong)row.GetInt64(2)),
+                row.IsDBNull(3) ? null : new DateTimeOffset(row.GetInt64(3), TimeSpan.Zero));
+        }
+
+        StorePathName Name(string text)
+        {
+            if (!names.TryGetValue(text, out StorePathName name))
+                names.Add(text, name = StorePathName.Parse(text));
+            return name;
+        }
+    }
+
+    /// <summary>Removes paths inside the caller's transaction; returns how many were there.</summary>
+    internal static long Remove(SqliteConnection connection, SqliteTransaction transaction, IEnumerable<StorePathName> paths)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = "DELETE FROM paths WHERE name = $name";
+        SqliteParameter name = command.Parameters.Add("$name", SqliteType.Text);
+        long removed = 0;
+        foreach (StorePathName path in paths)
+        {
+            name.Value = path.Value;
+            removed += command.ExecuteNonQuery();
+        }
+
+        return removed;
     }
 
     /// <summary>A prepared insert for many paths; a path that is there stays as it is.</summary>

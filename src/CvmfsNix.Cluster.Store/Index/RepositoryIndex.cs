@@ -1,7 +1,9 @@
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Nix.PathInfos;
+using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Records;
+using CvmfsNix.Cluster.Store.Trees;
 using Microsoft.Data.Sqlite;
 
 namespace CvmfsNix.Cluster.Store.Index;
@@ -12,13 +14,15 @@ namespace CvmfsNix.Cluster.Store.Index;
 /// </summary>
 public sealed class RepositoryIndex : IDisposable
 {
-    private const int SchemaVersion = 1;
+    private const int SchemaVersion = 2;
 
     // The objects are kept by name because deltas may name an object again: counters must count it once.
     private const string Schema =
         """
         CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS objects (name BLOB PRIMARY KEY, stored_size INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS revisions (revision INTEGER PRIMARY KEY, published_at INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS removals (revision INTEGER PRIMARY KEY, digest TEXT NOT NULL, indexed_at INTEGER NOT NULL);
         """;
 
     private readonly string _connectionString;
@@ -87,15 +91,21 @@ public sealed class RepositoryIndex : IDisposable
     /// <param name="revision">The revision.</param>
     /// <param name="previous">The revision before it; 0 for the first.</param>
     /// <param name="infos">Registrations of its new paths.</param>
+    /// <param name="removed">Paths it removed.</param>
     /// <param name="delta">Its objects and contents.</param>
     /// <param name="counted">Whether an object is still there and counts; asked for objects that are collected one day.</param>
+    /// <param name="publishedAt">When it was committed; null where that is not known.</param>
+    /// <param name="removalDigest">The record file that names removed paths.</param>
     /// <returns>False when the index stands before <paramref name="previous"/> and a revision in between must be added first.</returns>
     internal bool Apply(
         ulong revision,
         ulong previous,
         IEnumerable<PathInfo> infos,
+        IEnumerable<StorePathName> removed,
         IEnumerable<(DeltaObject? Object, DeltaContent? Content)> delta,
-        Func<ObjectName, bool> counted)
+        Func<ObjectName, bool> counted,
+        DateTimeOffset? publishedAt = null,
+        string removalDigest = "")
     {
         lock (_writing)
         {
@@ -113,6 +123,13 @@ public sealed class RepositoryIndex : IDisposable
                 foreach (PathInfo info in infos)
                     paths += inserter.Insert(info, revision) ? 1 : 0;
             }
+
+            long gone = PathIndex.Remove(connection, transaction, removed);
+            paths -= gone;
+            if (gone > 0)
+                Note(connection, transaction, "INSERT OR REPLACE INTO removals (revision, digest, indexed_at) VALUES ($a, $b, $c)", checked((long)revision), removalDigest, DateTimeOffset.UtcNow.UtcTicks);
+            if (publishedAt is { } at)
+                Note(connection, transaction, "INSERT OR REPLACE INTO revisions (revision, published_at) VALUES ($a, $c)", checked((long)revision), null, at.UtcTicks);
 
             using SqliteCommand insert = connection.CreateCommand();
             insert.Transaction = transaction;
@@ -171,6 +188,56 @@ public sealed class RepositoryIndex : IDisposable
         }
     }
 
+    /// <summary>Removals whose paths can be had back, or whose objects may still be read, as far as this store knows; oldest first.</summary>
+    public IReadOnlyList<IndexedRemoval> Removals
+    {
+        get
+        {
+            using SqliteConnection connection = Open();
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "SELECT revision, digest, indexed_at FROM removals ORDER BY revision";
+            using SqliteDataReader row = command.ExecuteReader();
+            var removals = new List<IndexedRemoval>();
+            while (row.Read())
+                removals.Add(new IndexedRemoval(checked((ulong)row.GetInt64(0)), row.GetString(1), new DateTimeOffset(row.GetInt64(2), TimeSpan.Zero)));
+            return removals;
+        }
+    }
+
+    /// <summary>Forgets removals up to a revision: their paths cannot be had back any more. Repeating it changes nothing.</summary>
+    internal void ForgetRemovals(ulong upTo)
+    {
+        lock (_writing)
+        {
+            using SqliteConnection connection = Open();
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "DELETE FROM removals WHERE revision <= $upTo";
+            command.Parameters.AddWithValue("$upTo", checked((long)upTo));
+            command.ExecuteNonQuery();
+        }
+    }
+
+    /// <summary>Forgets contents whose objects are about to be deleted: from here on nobody is told that they are present.</summary>
+    internal void ForgetContents(IEnumerable<ContentDigest> digests)
+    {
+        lock (_writing)
+        {
+            using SqliteConnection connection = Open();
+            using SqliteTransaction transaction = connection.BeginTransaction();
+            foreach (ContentDigest digest in digests)
+                ContentIndex.Remove(connection, transaction, digest);
+            transaction.Commit();
+        }
+    }
+
+    /// <summary>Every content with the objects it lies in, in no order; one consistent state, read as it is enumerated.</summary>
+    internal IEnumerable<(ContentDigest Digest, ObjectName Object)> ContentObjects()
+    {
+        using SqliteConnection connection = Open();
+        foreach ((ContentDigest Digest, ObjectName Object) row in Content.Objects(connection))
+            yield return row;
+    }
+
     /// <summary>Closes the pooled connections to the file.</summary>
     public void Dispose()
     {
@@ -221,6 +288,18 @@ public sealed class RepositoryIndex : IDisposable
         name.Hash.CopyTo(key);
         key[^1] = (byte)name.Kind;
         return key;
+    }
+
+    private static void Note(SqliteConnection connection, SqliteTransaction transaction, string sql, long a, string? b, long c)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = sql;
+        command.Parameters.AddWithValue("$a", a);
+        if (b is not null)
+            command.Parameters.AddWithValue("$b", b);
+        command.Parameters.AddWithValue("$c", c);
+        command.ExecuteNonQuery();
     }
 
     private static long Meta(SqliteConnection connection, SqliteTransaction? transaction, string key)

@@ -37,7 +37,7 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
         var name = new ObjectName(ObjectHasher.Hash(store.Algorithm, stored.Span), kind);
         if (_objects.ContainsKey(name))
             return ValueTask.FromResult(name);
-        if (store.Contains(name))
+        if (store.Refresh(name))
         {
             _objects.TryAdd(name, Present);
             return ValueTask.FromResult(name);
@@ -77,7 +77,7 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
                 name = new ObjectName(hash, kind);
             }
 
-            if (store.Contains(name))
+            if (store.Refresh(name))
             {
                 DurableFile.TryDelete(temporary);
                 _objects.TryAdd(name, Present);
@@ -125,7 +125,7 @@ internal sealed class DirectoryObjectBatch(DirectoryObjectStore store) : ObjectB
         // What was here when it was added may have been deleted since; its bytes were dropped, so the answer must not be "durable".
         foreach ((ObjectName name, int number) in _objects)
         {
-            if (number == Present && !store.Contains(name))
+            if (number == Present && !store.Refresh(name))
                 throw new ObjectStoreException($"Object {name} was deleted from {store.RepositoryFolder} while it was being added: send it again.");
         }
     }

@@ -49,7 +49,7 @@ public sealed class DirectoryObjectStore : IObjectStore
         foreach (ObjectName name in names)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (Contains(name))
+            if (Refresh(name))
                 directories.Add(DirectoryOf(name));
             else
                 missing.Add(name);
@@ -90,6 +90,36 @@ public sealed class DirectoryObjectStore : IObjectStore
             return false;
         File.Delete(path);
         return true;
+    }
+
+    /// <inheritdoc/>
+    public bool Refresh(ObjectName name) => _directories.Refresh(DirectoryOf(name), PathOf(name));
+
+    /// <summary>Removes an object unless it was written, or counted on, at <paramref name="cutoff"/> or later; decided and done in one, whoever counts on it meanwhile.</summary>
+    /// <returns>Its stored bytes; null when it stays or was not there.</returns>
+    internal long? DeleteOlder(ObjectName name, DateTimeOffset cutoff) => _directories.DeleteOlder(DirectoryOf(name), PathOf(name), cutoff);
+
+    /// <summary>The files of one of the 256 directories that are objects by their names, with their stored bytes and the time they were last counted on.</summary>
+    internal IEnumerable<(ObjectName Name, long Size, DateTimeOffset At)> List(byte directory)
+    {
+        string prefix = directory.ToString("x2", System.Globalization.CultureInfo.InvariantCulture);
+        foreach (FileInfo file in new DirectoryInfo(Path.Combine(RepositoryFolder, "data", prefix)).EnumerateFiles())
+        {
+            if (!ObjectName.TryParse(prefix + file.Name, out ObjectName name) || name.Hash.Algorithm != Algorithm)
+                continue;
+            (long Size, DateTimeOffset At)? found = null;
+            try
+            {
+                found = (file.Length, file.LastWriteTimeUtc);
+            }
+            catch (FileNotFoundException)
+            {
+                // Deleted since it was listed.
+            }
+
+            if (found is { } there)
+                yield return (name, there.Size, there.At);
+        }
     }
 
     /// <summary>The file of an object, whether it is there or not.</summary>

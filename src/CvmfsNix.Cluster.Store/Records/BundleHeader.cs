@@ -8,4 +8,8 @@ namespace CvmfsNix.Cluster.Store.Records;
 /// <param name="Conflict">For paths that exist with other content.</param>
 /// <param name="Profile">Profile to point at <paramref name="ProfileTarget"/>; null = none.</param>
 /// <param name="ProfileTarget">A path of this transaction or of the repository.</param>
-public sealed record BundleHeader(string Repository, Guid Transaction, ConflictPolicy Conflict, string? Profile, StorePathName? ProfileTarget);
+public sealed record BundleHeader(string Repository, Guid Transaction, ConflictPolicy Conflict, string? Profile, StorePathName? ProfileTarget)
+{
+    /// <summary>Paths that were taken back are published again on purpose.</summary>
+    public bool DespiteWithdrawal { get; init; }
+}

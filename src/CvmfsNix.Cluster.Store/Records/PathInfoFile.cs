@@ -1,9 +1,15 @@
+using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Records.Wire;
 using PathInfo = CvmfsNix.Cluster.Nix.PathInfos.PathInfo;
+using PathRecord = CvmfsNix.Cluster.Store.Records.PathRecord;
 
 namespace CvmfsNix.Cluster.Store.Records;
 
-/// <summary>The registrations of the paths a revision added, ascending by path.</summary>
+/// <summary>
+/// The registrations of the paths a revision added, ascending by path; then the records of those it removed, ascending by path, with which they can be had
+/// back and which tell what only they needed.
+/// </summary>
 public static class PathInfoFile
 {
     /// <summary>Writes the file; the stream stays the caller's.</summary>
@@ -15,15 +21,49 @@ public static class PathInfoFile
         file.Finish();
     }
 
-    /// <summary>Reads the file forwards and disposes the stream.</summary>
+    /// <summary>Reads the registrations forwards and disposes the stream.</summary>
     /// <exception cref="RecordFormatException">It is torn or holds something else.</exception>
     public static IEnumerable<PathInfo> Read(Stream source, string file)
     {
+        foreach (FileItem item in Items(source, file))
+        {
+            if (item.PathInfo is { } wire)
+                yield return RecordMapping.FromWire(wire, file);
+        }
+    }
+
+    /// <summary>Reads the records of removed paths forwards and disposes the stream.</summary>
+    /// <param name="source">The file.</param>
+    /// <param name="algorithm">The repository's hash algorithm.</param>
+    /// <param name="file">What errors call it.</param>
+    /// <exception cref="RecordFormatException">It is torn or holds something else.</exception>
+    public static IEnumerable<PathRecord> ReadRemoved(Stream source, HashAlgorithmId algorithm, string file)
+    {
+        foreach (FileItem item in Items(source, file))
+        {
+            if (item.Removed is { } wire)
+                yield return RecordMapping.FromWire(wire, algorithm, file);
+        }
+    }
+
+    /// <summary>Reads the names of removed paths forwards and disposes the stream.</summary>
+    /// <exception cref="RecordFormatException">It is torn or holds something else.</exception>
+    public static IEnumerable<StorePathName> ReadRemovedNames(Stream source, string file)
+    {
+        foreach (FileItem item in Items(source, file))
+        {
+            if (item.Removed is { } wire)
+                yield return RecordMapping.FromWire(wire.Info, file).Path;
+        }
+    }
+
+    private static IEnumerable<FileItem> Items(Stream source, string file)
+    {
         foreach (FileItem item in RecordFileReader.Read(source, file))
         {
-            yield return item.PathInfo is { } wire
-                ? RecordMapping.FromWire(wire, file)
-                : throw new RecordFormatException(file, $"a path-info file holds registrations, not a {item.ItemCase}");
+            yield return item.PathInfo is not null || item.Removed is { Info: not null }
+                ? item
+                : throw new RecordFormatException(file, $"a path-info file holds registrations and removed paths, not a {item.ItemCase}");
         }
     }
 }
@@ -34,6 +74,9 @@ public sealed class PathInfoFileWriter(Stream destination)
     private readonly RecordFileWriter _file = new(destination);
 
     public void Write(PathInfo info) => _file.Write(new FileItem { PathInfo = RecordMapping.ToWire(info) });
+
+    /// <summary>Adds a path that was removed.</summary>
+    public void WriteRemoved(PathRecord record) => _file.Write(new FileItem { Removed = RecordMapping.ToWire(record) });
 
     /// <summary>Ends the file; without this a reader takes it for torn.</summary>
     public void Finish() => _file.Finish();

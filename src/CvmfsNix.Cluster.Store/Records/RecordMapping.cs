@@ -52,6 +52,7 @@ internal static class RecordMapping
         Conflict = header.Conflict == ConflictPolicy.Refuse ? Wire.ConflictPolicy.Refuse : Wire.ConflictPolicy.Keep,
         Profile = header.Profile ?? "",
         ProfileTarget = header.ProfileTarget?.Value ?? "",
+        DespiteWithdrawal = header.DespiteWithdrawal,
     };
 
     public static BundleHeader FromWire(Wire.BundleHeader wire, string file) => Checked(file, () => new BundleHeader(
@@ -64,7 +65,10 @@ internal static class RecordMapping
             _ => throw new FormatException($"the conflict policy {wire.Conflict} is not known"),
         },
         wire.Profile.Length == 0 ? null : wire.Profile,
-        wire.ProfileTarget.Length == 0 ? null : StorePathName.Parse(wire.ProfileTarget)));
+        wire.ProfileTarget.Length == 0 ? null : StorePathName.Parse(wire.ProfileTarget))
+    {
+        DespiteWithdrawal = wire.DespiteWithdrawal,
+    });
 
     public static Wire.DeltaObject ToWire(DeltaObject value) => new()
     {

@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Blobs;
 using CvmfsNix.Cluster.Store.Catalogs;
 using CvmfsNix.Cluster.Store.Commit;
@@ -134,13 +135,65 @@ public sealed partial class RepositoryStore : IAsyncDisposable
     /// <exception cref="IncompleteStoreException">A bundle, a catalog of the head or an object of a new path is not here.</exception>
     /// <exception cref="RecordFormatException">A bundle is torn.</exception>
     /// <exception cref="ObjectStoreException">The disk failed or is full.</exception>
-    public Task<PreparedCommit> PrepareAsync(RepositoryHead head, IReadOnlyList<CommitMember> batch, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    public Task<PreparedCommit> PrepareAsync(RepositoryHead head, IReadOnlyList<CommitMember> batch, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken) =>
+        PrepareAsync(head, batch, CommitRules.None, keys, now, cancellationToken);
+
+    /// <param name="head">The newest revision.</param>
+    /// <param name="batch">In the order of the queue.</param>
+    /// <param name="rules">What was removed and taken back before.</param>
+    /// <param name="keys">Sign.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="cancellationToken">Stops before anything counts.</param>
+    /// <inheritdoc cref="PrepareAsync(RepositoryHead, IReadOnlyList{CommitMember}, RepositoryKeys, DateTimeOffset, CancellationToken)"/>
+    public Task<PreparedCommit> PrepareAsync(
+        RepositoryHead head, IReadOnlyList<CommitMember> batch, CommitRules rules, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(head);
         ArgumentNullException.ThrowIfNull(batch);
+        ArgumentNullException.ThrowIfNull(rules);
         ArgumentNullException.ThrowIfNull(keys);
-        return ExclusiveAsync(_committing, () => _commits.BuildAsync(head, batch, keys, now, cancellationToken), cancellationToken);
+        return ExclusiveAsync(_committing, () => _commits.BuildAsync(head, batch, rules, keys, now, cancellationToken), cancellationToken);
     }
+
+    /// <summary>
+    /// Makes the revision after <paramref name="head"/> without some paths. Durable on return and signed; nothing is visible. The caller appends the
+    /// revision's event and then adopts or discards. Paths that are not there are passed over.
+    /// </summary>
+    /// <param name="head">The newest revision.</param>
+    /// <param name="paths">What is to go. What of it a path that stays needs, stays too.</param>
+    /// <param name="keepNeeded">False: a path that stays and needs one of them is an error.</param>
+    /// <param name="drop">Generations of profiles to go with them, if they lead to one of them.</param>
+    /// <param name="keys">Sign.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="cancellationToken">Stops before anything counts.</param>
+    /// <returns>The revision; null when nothing is to go.</returns>
+    /// <exception cref="Commit.Guard.CommitNotValidException">What was built breaks a rule and was thrown away: a defect of ours.</exception>
+    /// <exception cref="IndexBehindException">The index does not stand at the head.</exception>
+    /// <exception cref="IncompleteStoreException">A catalog of the head or of a path is not here.</exception>
+    /// <exception cref="ObjectStoreException">The disk failed or is full.</exception>
+    public Task<CommittedRevision?> PrepareRemovalAsync(
+        RepositoryHead head, IReadOnlyCollection<StorePathName> paths, bool keepNeeded, IReadOnlyList<ProfileGeneration> drop, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(head);
+        ArgumentNullException.ThrowIfNull(paths);
+        ArgumentNullException.ThrowIfNull(drop);
+        ArgumentNullException.ThrowIfNull(keys);
+        return ExclusiveAsync(_committing, () => _commits.BuildRemovalAsync(head, paths, keepNeeded, drop, keys, now, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>The grace of removed paths is over: they cannot be had back from here on.</summary>
+    public Task ApplyExpiredAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ulong upTo, CancellationToken cancellationToken) => ApplyAsync(
+        sequence,
+        async () =>
+        {
+            Index.ForgetRemovals(upTo);
+            await _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken).ConfigureAwait(false);
+        },
+        cancellationToken);
+
+    /// <summary>An event that changes nothing here: only the archive keeps it.</summary>
+    public Task ArchiveAsync(long sequence, ReadOnlyMemory<byte> eventBytes, CancellationToken cancellationToken) =>
+        ApplyAsync(sequence, () => _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken), cancellationToken);
 
     /// <summary>Makes the newest revision with other tags. Durable on return and signed; nothing is visible. The caller appends the event.</summary>
     /// <param name="head">The newest revision.</param>
@@ -246,6 +299,83 @@ public sealed partial class RepositoryStore : IAsyncDisposable
             },
             cancellationToken);
     }
+
+    /// <summary>
+    /// A revision was committed that others have followed, and paths of which were removed for good: its objects may be nowhere. Its record files are indexed and
+    /// archived. From here on the store is incomplete until <see cref="MarkCompleteAsync"/>, and must serve no later revision before.
+    /// </summary>
+    /// <exception cref="IncompleteStoreException">Record files are not here; nothing was changed.</exception>
+    public Task PassRecordsAsync(long sequence, ReadOnlyMemory<byte> eventBytes, CommittedRevision revision, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(revision);
+        return ApplyAsync(
+            sequence,
+            async () =>
+            {
+                if (!IsIncomplete)
+                    await DurableFile.WriteAtomicAsync(Layout.MetaFolder(Format.Repository), IncompleteFile, ReadOnlyMemory<byte>.Empty, cancellationToken: cancellationToken).ConfigureAwait(false);
+                ApplyToIndex(revision);
+                await _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken).ConfigureAwait(false);
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Whether revisions were passed over without their objects: what a later revision adds does not tell what it needs.</summary>
+    public bool IsIncomplete => File.Exists(IncompleteFile);
+
+    /// <summary>Objects that can be reached from a root catalog and are not here, as far as the catalogs that are here tell; ask again when they are.</summary>
+    /// <param name="root">The root catalog.</param>
+    /// <param name="max">Most names.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public IReadOnlyList<ObjectName> MissingBelow(ObjectHash root, int max, CancellationToken cancellationToken)
+    {
+        var missing = new HashSet<ObjectName>();
+        var seen = new HashSet<ObjectName>();
+        var open = new Stack<ObjectName>([new ObjectName(root, ObjectKind.Catalog)]);
+        while (missing.Count < max && open.TryPop(out ObjectName catalog))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!seen.Add(catalog))
+                continue;
+            if (CatalogFile.ReferencesIn(Objects, catalog, Layout.WorkFolder(Format.Repository)) is not { } references)
+            {
+                missing.Add(catalog);
+                continue;
+            }
+
+            foreach (ObjectName name in references)
+            {
+                if (name.Kind == ObjectKind.Catalog)
+                    open.Push(name);
+                else if (!Objects.Refresh(name))
+                    missing.Add(name);
+            }
+        }
+
+        return [.. missing.Take(max)];
+    }
+
+    /// <summary>Whether a revision has a path; false where its catalogs are not here.</summary>
+    /// <param name="root">Its root catalog.</param>
+    /// <param name="path">The path.</param>
+    public bool HasPath(ObjectHash root, StorePathName path)
+    {
+        string scratch = Layout.WorkFolder(Format.Repository);
+        return CatalogFile.NestedIn(Objects, new ObjectName(root, ObjectKind.Catalog), Format.StoreRoot, scratch) is { } store
+            && CatalogFile.Has(Objects, store, Format.StoreRoot.Combine(path.Value), scratch);
+    }
+
+    /// <summary>Everything below a root catalog is here: the store is like any other.</summary>
+    public Task MarkCompleteAsync(CancellationToken cancellationToken) => ExclusiveAsync(
+        _applying,
+        () =>
+        {
+            File.Delete(IncompleteFile);
+            return Task.FromResult(true);
+        },
+        cancellationToken);
+
+    private string IncompleteFile => Path.Combine(Layout.MetaFolder(Format.Repository), "incomplete");
 
     /// <summary>As <see cref="PassRevisionAsync"/>, for the first revision: its whitelist is served, the manifest comes with a later one.</summary>
     /// <exception cref="IncompleteStoreException">Objects or record files are not here; nothing was changed.</exception>
@@ -405,15 +535,18 @@ public sealed partial class RepositoryStore : IAsyncDisposable
             cancellationToken);
     }
 
-    private bool ApplyToIndex(CommittedRevision revision) =>
-        ApplyToIndex(new RevisionRecords(revision.Head.Revision, revision.Head.Previous?.Revision ?? 0, revision.PathInfoDigest, revision.DeltaDigest));
+    private bool ApplyToIndex(CommittedRevision revision) => ApplyToIndex(
+        new RevisionRecords(revision.Head.Revision, revision.Head.Previous?.Revision ?? 0, revision.PathInfoDigest, revision.DeltaDigest), revision.Head.PublishedAt);
 
-    private bool ApplyToIndex(RevisionRecords records) => Index.Apply(
+    private bool ApplyToIndex(RevisionRecords records, DateTimeOffset? publishedAt = null) => Index.Apply(
         records.Revision,
         records.Previous,
         PathInfoFile.Read(OpenBlob(records.PathInfoDigest, records.Revision), records.PathInfoDigest),
+        PathInfoFile.ReadRemovedNames(OpenBlob(records.PathInfoDigest, records.Revision), records.PathInfoDigest),
         DeltaFile.Read(OpenBlob(records.DeltaDigest, records.Revision), records.DeltaDigest),
-        Objects.Contains);
+        Objects.Contains,
+        publishedAt,
+        records.PathInfoDigest);
 
     private Stream OpenBlob(string digest, ulong revision) =>
         Blobs.OpenRead(digest) ?? throw new IncompleteStoreException(Format.Repository, $"revision {revision}", [digest]);

@@ -91,7 +91,12 @@ public sealed class TransactionStaging : IAsyncDisposable
         IReadOnlyList<StoredContent?> committed = _store.Index.Content.Find(digests);
         var found = new StoredContent?[digests.Count];
         for (int i = 0; i < found.Length; i++)
-            found[i] = committed[i] ?? _own.Find(digests[i]);
+        {
+            // What is called present must outlast the transaction: an object that is about to be deleted is either kept or not called so.
+            StoredContent? content = committed[i] ?? _own.Find(digests[i]);
+            found[i] = content is not null && PathObjects.Of(content).All(_store.Objects.Refresh) ? content : null;
+        }
+
         return found;
     }
 

@@ -57,6 +57,12 @@ public static class StepNames
     /// <summary>The seal is in the journal, the writer has not been told.</summary>
     public const string SealAfter = "seal.after";
 
+    /// <summary>The rows of removed paths are out of the working catalogs, nothing is stored.</summary>
+    public const string RemovalEdited = "removal.edited";
+
+    /// <summary>A revision without some paths is durable and signed, the append has not been asked for.</summary>
+    public const string RemovalAppend = "removal.append";
+
     /// <summary>The new catalogs are computed, not yet in the object store.</summary>
     public const string CatalogsBuilt = "catalogs.built";
 
@@ -68,6 +74,15 @@ public static class StepNames
 
     /// <summary>The revision is in the journal, nobody has been answered.</summary>
     public const string AppendAfter = "append.after";
+
+    /// <summary>A collection has read the bundles and knows its roots, nothing else is marked.</summary>
+    public const string CollectMark = "collect.mark";
+
+    /// <summary>A collection knows what may go, nothing is deleted.</summary>
+    public const string CollectPlanned = "collect.planned";
+
+    /// <summary>A collection has deleted objects of one of the 256 directories.</summary>
+    public const string CollectDeleted = "collect.deleted";
 
     /// <summary>The store keeper is about to write the named files of an event.</summary>
     public const string NamedBefore = "named.before";

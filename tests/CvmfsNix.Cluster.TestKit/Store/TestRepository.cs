@@ -168,6 +168,26 @@ public sealed class TestRepository : IAsyncDisposable
         return prepared.Outcomes[0];
     }
 
+    /// <summary>The number of one event more.</summary>
+    public long NextSequence() => ++Sequence;
+
+    /// <summary>Lets changed tags become history.</summary>
+    public async Task ApplyTagsAsync(CommittedTags tags, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(tags);
+        await Store.ApplyTagsAsync(NextSequence(), new byte[] { 1 }, tags.Head, tags.SignedManifest, cancellationToken);
+        Head = tags.Head;
+    }
+
+    /// <summary>Removes paths, and commits the revision without them; null when nothing was to go.</summary>
+    public async Task<CommittedRevision?> RemoveAsync(CancellationToken cancellationToken, params StorePathName[] paths)
+    {
+        CommittedRevision? revision = await Store.PrepareRemovalAsync(Head, paths, keepNeeded: true, [], Keys, Now, cancellationToken);
+        if (revision is not null)
+            await CommitAsync(revision, cancellationToken);
+        return revision;
+    }
+
     /// <summary>Opens the repository as a client would.</summary>
     public Task<RepositoryReader> OpenReaderAsync(CancellationToken cancellationToken) => RepositoryReader.OpenAsync(
         new DirectorySource(RepositoryFolder), [Keys.MasterPublicKeyPem], new RepositoryReaderOptions { ExpectedName = Name }, cancellationToken);

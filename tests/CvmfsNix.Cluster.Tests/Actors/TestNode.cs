@@ -5,6 +5,8 @@ using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Store.Layout;
+using CvmfsNix.Cluster.Store.Repositories;
+using CvmfsNix.Cluster.TestKit.Store;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -30,6 +32,24 @@ internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
 
     public IRepositoryTags Tags => _host!.Services.GetRequiredService<IRepositoryTags>();
 
+    public IRepositoryRetention Retention => _host!.Services.GetRequiredService<IRepositoryRetention>();
+
+    public RepositoryStore Store => Core.Store(Fqrn);
+
+    public DateTimeOffset Now => (clock ?? TimeProvider.System).GetUtcNow();
+
+    /// <summary>What is served keeps the rules of the format.</summary>
+    public void Audit() => Assert.Empty(CatalogAudit.Run(Layout.RepositoryFolder(Fqrn)).Findings);
+
+    /// <summary>Waits for something that comes by itself.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        bounded.CancelAfter(TimeSpan.FromMinutes(1));
+        while (!await condition())
+            await Task.Delay(50, bounded.Token);
+    }
+
     public string JournalFile => Path.Combine(_folder, "journal.db");
 
     public CoreOptions Options => new()
@@ -43,6 +63,8 @@ internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
         SnapshotEvery = 3,
         CatalogsKeep = clock is null ? TimeSpan.FromHours(1) : Keep,
         BundlesKeep = Keep,
+        // Files have real times, whatever the clock of a test says.
+        CollectEvery = TimeSpan.FromDays(36_500),
     };
 
     /// <summary>How long superseded catalogs and decided bundles are kept; short, because it also decides how often they are looked for.</summary>

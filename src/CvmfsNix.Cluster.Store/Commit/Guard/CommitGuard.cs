@@ -5,9 +5,12 @@ using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Index;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Objects;
 using CvmfsNix.Cluster.Store.Records;
+using CvmfsNix.Cluster.Store.Trees;
 using CvmfsNix.Cluster.Verify.Catalogs;
 using CvmfsNix.Cluster.Verify.Reports;
 using CvmfsNix.Cluster.Verify.Rules;
@@ -61,6 +64,76 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         CheckStoredHeader(next);
         if (next.Revision % WholeEvery == 0)
             CheckWhole(new ObjectName(next.StoreCatalog, ObjectKind.Catalog), next.StoreCatalogSize, _storeRoot, next, cancellationToken);
+    }
+
+    /// <summary>
+    /// Checks a revision that is the one before without some paths. Rows went from anywhere, so all of the store catalog is read: with the rows of what was removed it is
+    /// what it was, and what it holds is compared with the index, name by name.
+    /// </summary>
+    /// <param name="head">What it follows.</param>
+    /// <param name="revision">The revision.</param>
+    /// <param name="storeFile">The working store catalog, closed for edits.</param>
+    /// <param name="before">All rows it had.</param>
+    /// <param name="gone">The rows of what was removed.</param>
+    /// <param name="removed">What was removed.</param>
+    /// <param name="paths">The paths of the revision before.</param>
+    /// <param name="certificate">Of the repository.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="CommitNotValidException">It must not be appended.</exception>
+    public void CheckRemoval(
+        RepositoryHead head,
+        CommittedRevision revision,
+        string storeFile,
+        RowFingerprint before,
+        RowFingerprint gone,
+        IReadOnlySet<StorePathName> removed,
+        PathIndex paths,
+        RepositoryCertificate certificate,
+        CancellationToken cancellationToken)
+    {
+        RepositoryHead next = revision.Head;
+        Require(next.Revision == head.Revision + 1, VerifyRules.ManifestRevision, "revision", $"Revision {next.Revision} follows {head.Revision}.");
+        Require(next.PublishedAt >= head.ManifestAt, VerifyRules.ManifestTime, "manifest", $"It is of {next.PublishedAt:u}, earlier than {head.ManifestAt:u} before it.");
+        Require(next.Paths == head.Paths - removed.Count, GuardRules.Delta, _storeRoot.ToString(), $"It counts {next.Paths} paths; {head.Paths} were there and {removed.Count} go.");
+        CheckManifest(next, revision.SignedManifest, certificate);
+        CheckTags(next);
+        CheckPresent(next);
+        var name = new ObjectName(next.StoreCatalog, ObjectKind.Catalog);
+        CatalogSummary store = CheckWhole(name, next.StoreCatalogSize, _storeRoot, next, cancellationToken);
+        CheckRoot(next, store.RootRow, store.Self!.Plus(store.Subtree!), cancellationToken);
+        RowFingerprint after = DeltaCatalog.Rows(storeFile, format);
+        after.Add(gone);
+        Require(after.Equals(before), GuardRules.Delta, _storeRoot.ToString(), "Other rows went, or were changed, than those of the removed paths.");
+        CheckLeft(name, removed, paths, cancellationToken);
+    }
+
+    // Both in the order of names, so neither is held in memory. Every path that stays has all it needs.
+    private void CheckLeft(ObjectName catalog, IReadOnlySet<StorePathName> removed, PathIndex paths, CancellationToken cancellationToken)
+    {
+        string file = Inflate(catalog, long.MaxValue);
+        try
+        {
+            using CatalogReader reader = CatalogReader.Open(file);
+            using IEnumerator<string> rows = reader.List(_storeRoot)
+                .Where(e => !e.Path.Name.Span.SequenceEqual(TreeRules.Marker))
+                .Select(e => System.Text.Encoding.UTF8.GetString(e.Path.Name.Span))
+                .GetEnumerator();
+            foreach ((StorePathName path, IReadOnlyList<StorePathName> references, _, _) in paths.Facts())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (removed.Contains(path))
+                    continue;
+                Require(rows.MoveNext() && rows.Current == path.Value, GuardRules.Delta, path.Value, "The path was to stay and is not in the catalog, or another one is in its place.");
+                foreach (StorePathName reference in references)
+                    Require(!removed.Contains(reference), GuardRules.Delta, path.Value, $"It needs {reference}, which goes.");
+            }
+
+            Require(!rows.MoveNext(), GuardRules.Delta, _storeRoot.ToString(), "The catalog holds a path that was to go.");
+        }
+        finally
+        {
+            File.Delete(file);
+        }
     }
 
     /// <summary>Checks a first revision, all of it.</summary>

@@ -69,6 +69,13 @@ internal static class DeltaCatalog
         return new AddedRows(Fingerprint(connection, isRoot, isMarker), after, ReadRoot(connection, isRoot));
     }
 
+    /// <summary>All rows of a catalog but those of its root and marker; nobody changes the file meanwhile.</summary>
+    public static RowFingerprint Rows(string file, RepositoryFormat format)
+    {
+        using SqliteConnection connection = GuardSql.OpenUnchanging(file);
+        return Fingerprint(connection, IsRow(format.StoreRoot.Key), IsRow(format.StoreRoot.Combine(TreeRules.Marker).Key));
+    }
+
     private static string IsRow(PathKey key) => $"md5path_1={key.High} AND md5path_2={key.Low}";
 
     private static string Insert(string prefix, CounterSet counters) =>

@@ -12,6 +12,8 @@ using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Leadership;
 using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
+using static CvmfsNix.Cluster.Model.Retention.RetentionProtocol;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using Google.Protobuf;
@@ -77,7 +79,21 @@ public sealed class ClusterSerializerTests
         new GetQueue(Repository), new QueueIs([new WaitingTransaction(Sealed, At, 2, "deferred")]), new Resign("why"), new Resigning(4, "node"),
         new RenewWhitelist(Repository), new WhitelistIs(At, 12),
         new AskStore(), new StoreIs(new StoreMember("id", "address", "url", "site"), -7),
+        Pinned, Withdrawal, new RetentionSet(Rules, "me", At), new RemovalsExpired(7, At),
+        new SetRetention(Repository, Rules, "me"), new PinPaths(Repository, [Head1], At, "me"), new WithdrawPath(Repository, Head1, "bad", "me"), new RemovePaths(Repository, "me"),
+        new GetRetention(Repository, 100), Removal,
+        new RetentionIs(Rules, [new ProfileGenerationRecord("p", 3, Head1)], [new PathPin(Head1, At, "me")], [new Tombstone(Head1, "bad", "me", At)], [new RemovedPaths(5, At, "digest", 9)], 4, Removal, 8, true),
     ];
+
+    private static StorePathName Head1 => StorePathName.Create(new byte[20], "head");
+
+    private static RetentionRules Rules => new(true, 5, TimeSpan.FromDays(2), true);
+
+    private static PathsPinned Pinned => new([Head1], At.AddDays(1), "me", At);
+
+    private static PathWithdrawn Withdrawal => new(Head1, "bad", "me", At);
+
+    private static RemovalIs Removal => new(true, 1, 2, At, At.AddSeconds(1), "problem", 5, 6, [Head1], 7);
 
     private static MirrorApplied Mirrored => new(
         9, 8, 7, "root", [new RevisionRecords(7, 6, new string('a', 64), new string('b', 64))], [new ObjectName(Definition.Certificate, ObjectKind.Catalog)], At);
@@ -87,7 +103,8 @@ public sealed class ClusterSerializerTests
         LedgerState.Empty.Apply(new TransactionSealed(Sealed, At)).Apply(new TransactionDecided(Outcome, At)).Apply(new TransactionSealed(Sealed with { Id = Other }, At)),
         RepositoryState.Empty.Apply(new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At)).Apply(new LeaderStarted(3, "n", At))
             .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 8 } }, [Outcome, InBlob], [], At)).Apply(new TransactionsDecided([], [Other], At))
-            .Apply(new TagSet(Tag, Tags with { Head = Tags.Head with { Revision = 8 }, Kept = [] }, At)),
+            .Apply(new TagSet(Tag, Tags with { Head = Tags.Head with { Revision = 8 }, Kept = [] }, At)).Apply(Pinned).Apply(Withdrawal)
+            .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 9 }, PathsRemoved = 4 }, [], [], At)).Apply(new RemovalsExpired(3, At)).Apply(new RetentionSet(Rules, "me", At)),
         RegistryState.Empty.Apply(new LeadershipTaken(4, "n", At)).Apply(new RepositoryRegistered(Definition, At)),
         ReplicaState.Empty.Apply(new ReplicaRegistered("geneva", At)).Apply(new ReplicaPaused(At)).Apply(new ReplicaSeen(Position, At)),
         DirectoryState.Empty.Apply(new ReplicaListed(Key.Replica, At)).Apply(new ReplicaListed(ReplicaId.Parse("a"), At)),

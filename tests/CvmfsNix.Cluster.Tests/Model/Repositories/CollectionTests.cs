@@ -43,13 +43,13 @@ public sealed class CollectionTests
         RepositoryState state = Committed(6);
         RevisionHead head = state.Head!;
         var tag = new RepositoryTag("v1", Fake.Hash("root 2 "), 2, At, 1, "");
-        Assert.False(state.IsAlive(tag.RootHash));
-        Assert.True(state.IsAlive(Store(2).Hash));
+        Assert.False(state.IsAlive(tag.RootHash, tag.Revision));
+        Assert.True(state.IsAlive(Store(2).Hash, 2));
 
         RevisionHead tagged = head with { NamedTags = [tag], TaggedAt = At, History = Fake.Hash("other"), CommittedHistory = head.History };
         state = state.Apply(new TagSet(tag, new TagState(tagged, new byte[] { 1 }, [], [Store(2)]), At));
         Assert.Equal([Store(1), Store(3), Store(4)], state.Collect(Keep, Late)!.Objects);
-        Assert.True(state.IsAlive(tag.RootHash));
+        Assert.True(state.IsAlive(tag.RootHash, tag.Revision));
 
         state = state.Apply(new TagRemoved("v1", new TagState(head with { TaggedAt = At, CommittedHistory = head.History }, new byte[] { 1 }, [Store(2)], []), Late));
         Assert.Equal([Store(1), Store(3), Store(4)], state.Collect(Keep, Late)!.Objects);

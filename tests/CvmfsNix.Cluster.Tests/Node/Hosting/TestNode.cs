@@ -1,6 +1,7 @@
 using System.Collections;
 using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using CvmfsNix.Cluster.Node.Access;
@@ -27,7 +28,8 @@ internal sealed class TestNode : IAsyncDisposable
         NodeOptions options = NodeOptionsBinder.Bind(arguments, new Hashtable(), out _)! with { Limits = limits };
         _data = DataFolder.Open(_folder.Path);
         _app = NodeHost.Build(options, _data, tokens, Output, services => services
-            .AddSingleton<IPublishingCore>(Core).AddSingleton<IReplicationCore>(Replication).AddSingleton<IRepositoryTags>(Tags).AddSingleton<IRepositoryGate>(Gate));
+            .AddSingleton<IPublishingCore>(Core).AddSingleton<IReplicationCore>(Replication).AddSingleton<IRepositoryTags>(Tags).AddSingleton<IRepositoryGate>(Gate)
+            .AddSingleton<IRepositoryRetention>(Retention).AddSingleton<ICollectionStatus>(Retention));
         _app.StartAsync().GetAwaiter().GetResult();
         var addresses = _app.Services.GetRequiredService<NodeAddresses>();
         Http = new HttpClient { BaseAddress = new Uri(addresses.Url(Surface.Data)) };
@@ -41,6 +43,8 @@ internal sealed class TestNode : IAsyncDisposable
     public FakeReplication Replication { get; } = new();
 
     public FakeTags Tags { get; } = new();
+
+    public FakeRetention Retention { get; } = new();
 
     public FakeGate Gate { get; } = new();
 

@@ -1,0 +1,85 @@
+using System.Collections.Concurrent;
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Journal;
+using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Store.Collection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace CvmfsNix.Cluster.Actors.Keeping;
+
+/// <summary>Deletes from this node's stores what nothing needs, one repository after the other, each store by itself: none waits for another.</summary>
+internal sealed class ObjectCollection(LocalRepositories local, IJournalReader journal, CoreOptions options, TimeProvider clock, ILogger<ObjectCollection> log) : BackgroundService, ICollectionStatus
+{
+    private static readonly TimeSpan LookMin = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LookMax = TimeSpan.FromMinutes(1);
+
+    /// <summary>Of the time, how much a run takes: publishes and readers go on meanwhile.</summary>
+    private const double Share = 0.3;
+
+    private readonly ConcurrentDictionary<string, CollectionStatus> _status = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _wanted = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, JournalView> _views = new(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public CollectionStatus Of(string repository) => _status.GetValueOrDefault(repository) ?? CollectionStatus.Never;
+
+    /// <inheritdoc/>
+    public void RunSoon(string repository) => _wanted[repository] = true;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromTicks(Math.Clamp(options.CollectEvery.Ticks / 4, LookMin.Ticks, LookMax.Ticks)));
+        var started = clock.GetUtcNow();
+        while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false))
+        {
+            foreach (var repository in local.All)
+            {
+                string name = repository.Definition.Repository.Value;
+                var last = Of(name).StartedAt is { Ticks: > 0 } at && at > DateTimeOffset.UnixEpoch ? at : started;
+                if (_wanted.TryRemove(name, out _) || clock.GetUtcNow() - last >= options.CollectEvery)
+                    await CollectAsync(repository, stoppingToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task CollectAsync(LocalRepository repository, CancellationToken ct)
+    {
+        string name = repository.Definition.Repository.Value;
+        // Whoever has not followed the journal does not know what is needed.
+        if (repository.Backend is not StoreBackend backend || !repository.CaughtUp || repository.Problem is not null || backend.Store.IsIncomplete || backend.Store.Served is null)
+            return;
+        var before = Of(name);
+        _status[name] = before with { Running = true, StartedAt = clock.GetUtcNow() };
+        try
+        {
+            var result = await new ObjectCollector(backend.Store, Grace, Share, clock).RunAsync(token => RootsAsync(repository, backend, token), ct).ConfigureAwait(false);
+            _status[name] = new CollectionStatus(false, Of(name).StartedAt, clock.GetUtcNow(), result, "");
+            if (result.DeletedObjects > 0)
+                log.LogInformation("{Repository}: {Objects} objects of {Bytes} bytes that nothing needs were deleted", name, result.DeletedObjects, result.DeletedBytes);
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !ct.IsCancellationRequested)
+        {
+            _status[name] = before with { Running = false, StartedAt = Of(name).StartedAt, EndedAt = clock.GetUtcNow(), Problem = e.Message };
+            if (before.Problem != e.Message)
+                log.LogError(e, "{Repository}: nothing is collected from this node's store", name);
+        }
+    }
+
+    // Up to what this store has followed: what comes later was counted on when it came, or lies in the bundle of its transaction.
+    private async Task<CollectionRoots> RootsAsync(LocalRepository repository, StoreBackend backend, CancellationToken ct)
+    {
+        string name = repository.Definition.Repository.Value;
+        if (!_views.TryGetValue(name, out var view))
+            _views.Add(name, view = new JournalView(repository.Definition.Repository, journal));
+        var state = await view.AtAsync(repository.SeenSequence, ct).ConfigureAwait(false);
+        var head = state.Head ?? throw new DamagedViewException("The journal has no revision.");
+        var served = backend.Store.Served ?? throw new DamagedViewException("Nothing is served.");
+        return new CollectionRoots(
+            [.. new[] { served.RootHash, head.RootHash }.Concat(head.NamedTags.Select(t => t.RootHash)).Distinct()],
+            [.. state.KeptByName()],
+            [.. state.Removals.Select(r => r.Digest)]);
+    }
+
+    private TimeSpan Grace => options.GcGrace > options.CatalogsKeep ? options.GcGrace : options.CatalogsKeep;
+}

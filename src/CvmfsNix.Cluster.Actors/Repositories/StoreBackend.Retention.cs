@@ -1,0 +1,93 @@
+using CvmfsNix.Cluster.Actors.Serialization;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
+using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Commit;
+using CvmfsNix.Cluster.Store.Repositories;
+using CvmfsNix.Cluster.Store.Transfer;
+
+namespace CvmfsNix.Cluster.Actors.Repositories;
+
+/// <content>What may go, and revisions without it.</content>
+internal sealed partial class StoreBackend
+{
+    private const int RemovalTries = 3;
+
+    public Task<RetentionPlan> PlanRemovalAsync(RepositoryState state, DateTimeOffset now, CancellationToken ct) =>
+        Task.Run(() => RetentionPlanner.Plan(Facts(ct), RootsOf(state), now), ct);
+
+    public Task<IReadOnlyList<StorePathName>> DependentsAsync(StorePathName path, CancellationToken ct) =>
+        Task.Run(() => RetentionPlanner.WithDependents(Facts(ct), path), ct);
+
+    public async Task<Revision?> PrepareRemovalAsync(
+        RevisionHead head, IReadOnlyCollection<StorePathName> paths, bool keepNeeded, IReadOnlyList<ProfileGenerationRecord> drop, DateTimeOffset now, CancellationToken ct)
+    {
+        await BringCatalogsAsync(head, ct).ConfigureAwait(false);
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                if (await store.PrepareRemovalAsync(ToStore(head), paths, keepNeeded, [.. drop.Select(ToStore)], Keys, now, ct).ConfigureAwait(false) is not { } made)
+                    return null;
+                if (copies.Needed)
+                    await copies.EnsureAsync(store, StoreItems.OfCommit(store, made), _fqrn, CopiesPatience, ct, fresh: true).ConfigureAwait(false);
+                return FromStore(made);
+            }
+            catch (IncompleteStoreException e) when (copies.Needed && attempt < RemovalTries)
+            {
+                // A leader need not hold the catalogs of all paths itself.
+                var missing = e.Missing.Where(n => ObjectName.TryParse(n, out _)).Select(n => StoreItem.Of(ObjectName.Parse(n))).ToList();
+                if (missing.Count == 0 || (await copies.PullAsync(store, missing, ct).ConfigureAwait(false)).Count > 0)
+                    throw;
+            }
+        }
+    }
+
+    public async Task PassRecordsAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct)
+    {
+        await _index.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            await store.PassRecordsAsync(sequenceNumber, ClusterSerializer.Bytes(@event), ToStore(((RevisionCommitted)@event).Revision), ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            _index.Release();
+        }
+    }
+
+    // What revisions add does not tell what this one needs, when some were passed over without their objects: its catalogs do.
+    private async Task CompleteBelowAsync(RevisionHead head, CancellationToken ct)
+    {
+        while (await Task.Run(() => store.MissingBelow(head.RootHash, IncompleteStoreException.MissingMax, ct), ct).ConfigureAwait(false) is { Count: > 0 } missing)
+        {
+            var left = await copies.PullAsync(store, [.. missing.Select(StoreItem.Of)], ct).ConfigureAwait(false);
+            if (left.Count > 0)
+                throw new IncompleteStoreException(_fqrn, $"revision {head.Revision}", [.. left.Select(i => i.ToString())]);
+        }
+
+        await store.MarkCompleteAsync(ct).ConfigureAwait(false);
+    }
+
+    /// <summary>What a state has to say about what is kept.</summary>
+    public static RetentionRoots RootsOf(RepositoryState state) => new(
+        state.Retention, state.Generations, [.. state.Pins.Values], [.. (state.Head?.NamedTags ?? []).Select(t => new TaggedRevision(t.Name, t.Revision))]);
+
+    private static CommitRules RulesOf(RepositoryState state) => state.Withdrawn.Count == 0 && state.Removals.Count == 0
+        ? CommitRules.None
+        : new CommitRules(state.Withdrawn.Values.ToDictionary(t => t.Path, t => t.Reason), [.. state.Removals.Select(r => r.Digest)]);
+
+    /// <summary>All paths of the index, as far as their keeping is concerned.</summary>
+    public IReadOnlyList<PathFacts> Facts(CancellationToken ct)
+    {
+        var facts = new List<PathFacts>();
+        foreach (var (path, references, revision, publishedAt) in store.Index.Paths.Facts())
+        {
+            ct.ThrowIfCancellationRequested();
+            facts.Add(new PathFacts(path, references, revision, publishedAt ?? DateTimeOffset.MaxValue));
+        }
+
+        return facts;
+    }
+}

@@ -1,0 +1,216 @@
+using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Store.Catalogs;
+using CvmfsNix.Cluster.Store.Objects;
+using CvmfsNix.Cluster.Store.Records;
+using CvmfsNix.Cluster.Store.Repositories;
+using CvmfsNix.Cluster.Store.Steps;
+using CvmfsNix.Cluster.Store.Trees;
+
+namespace CvmfsNix.Cluster.Store.Collection;
+
+/// <summary>
+/// Deletes from one store what nothing needs, while it is written and served:
+/// <code>
+/// mark    bundles of transactions, then what the roots reach, then records of removals
+/// compare every object that must be here is here, else nothing is deleted; what nothing marked and nobody counted on lately is planned
+/// delete  the contents that lie in it are called present no longer, then it goes, unless somebody counted on it meanwhile
+/// </code>
+/// Whoever builds on an object that is here counts on it first, which gives its file the present time under the lock that a deletion takes as well. So an object is
+/// either marked, or young, or nobody knows of it. One run at a time.
+/// </summary>
+/// <param name="store">The store.</param>
+/// <param name="grace">How long an object that nothing needs is kept after it was last counted on.</param>
+/// <param name="share">Of the time, how much a run may take; 1 = without pauses.</param>
+/// <param name="clock">The time; compared with the times of files.</param>
+/// <param name="twice">An object goes only when it was found to be needed by nothing twice, a grace apart: for a store that is not told what was removed when.</param>
+public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, double share, TimeProvider clock, bool twice = false)
+{
+    private readonly string _folder = Path.Combine(store.Layout.MetaFolder(store.Format.Repository), "collection");
+
+    /// <summary>Runs once, or ends the run of a process that was killed.</summary>
+    /// <param name="roots">What must be kept; asked after the bundles were read, so that what is committed meanwhile is in one of the two.</param>
+    /// <param name="cancellationToken">Gives up; what was deleted until then is deleted.</param>
+    /// <exception cref="DamagedViewException">Something that must be here is not, or is damaged: nothing was deleted.</exception>
+    public async Task<CollectionResult> RunAsync(Func<CancellationToken, Task<CollectionRoots>> roots, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(roots);
+        var pace = new CollectionPace(share, TimeProvider.System);
+        string repository = store.Format.Repository;
+        using var marks = new MarkFiles(Path.Combine(store.Layout.WorkFolder(repository), $"collect-{Guid.NewGuid():N}"), store.Format.HashAlgorithm);
+        if (CollectionPlan.TryRead(_folder) is { } left)
+        {
+            await NoteContentsAsync(marks, pace, cancellationToken).ConfigureAwait(false);
+            return await DeleteAsync(left, marks, new CollectionResult(0, 0, 0, 0, 0, 0, 0), pace, cancellationToken).ConfigureAwait(false);
+        }
+
+        CollectionPlan.Forget(_folder);
+        DateTimeOffset cutoff = clock.GetUtcNow() - grace;
+        await MarkBundlesAsync(marks, pace, cancellationToken).ConfigureAwait(false);
+        CollectionRoots wanted = await roots(cancellationToken).ConfigureAwait(false);
+        Reach(StepNames.CollectMark);
+        long catalogs = await MarkRootsAsync(wanted, marks, pace, cancellationToken).ConfigureAwait(false);
+        await NoteContentsAsync(marks, pace, cancellationToken).ConfigureAwait(false);
+        (List<ObjectName> planned, CollectionResult result) = await CompareAsync(marks, cutoff, pace, cancellationToken).ConfigureAwait(false);
+        if (twice)
+            planned = await SeenBeforeAsync(planned, cutoff, cancellationToken).ConfigureAwait(false);
+        CollectionPlan plan = await CollectionPlan.WriteAsync(_folder, cutoff, planned, cancellationToken).ConfigureAwait(false);
+        Reach(StepNames.CollectPlanned);
+        return await DeleteAsync(plan, marks, result with { Catalogs = catalogs }, pace, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>For tests: called at every step; what it throws ends the run as a kill would.</summary>
+    internal Action<string>? At { get; set; }
+
+    private void Reach(string step)
+    {
+        At?.Invoke(step);
+        StepProbe.At(step, store.Format.Repository);
+    }
+
+    private DirectoryObjectStore Objects => (DirectoryObjectStore)store.Objects;
+
+    // A sealed transaction needs all of its bundle; whether a bundle is still needed is for others to say, and until then it is.
+    private async Task MarkBundlesAsync(MarkFiles marks, CollectionPace pace, CancellationToken cancellationToken)
+    {
+        foreach (string digest in store.Blobs.List())
+        {
+            await pace.StepAsync(cancellationToken).ConfigureAwait(false);
+            if (store.Blobs.OpenRead(digest) is not { } look || BundleReader.TryReadHeader(look, digest) is null || store.Blobs.OpenRead(digest) is not { } file)
+                continue;
+            using var bundle = new BundleReader(file, store.Format.HashAlgorithm, digest);
+            foreach (PathRecord path in bundle.Paths())
+            {
+                // What of it was never here is for the transaction to complain of.
+                foreach (DeltaObject o in path.Objects)
+                    marks.Mark(o.Name, required: false);
+                await pace.StepAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task<long> MarkRootsAsync(CollectionRoots roots, MarkFiles marks, CollectionPace pace, CancellationToken cancellationToken)
+    {
+        var marker = new CatalogMarker(store.Objects, marks, pace, store.Layout.WorkFolder(store.Format.Repository));
+        foreach (ObjectHash root in roots.Walked)
+            await marker.MarkAsync(root, cancellationToken).ConfigureAwait(false);
+        foreach (ObjectHash root in roots.IfThere.Where(r => store.Objects.Contains(new ObjectName(r, ObjectKind.Catalog))))
+            await marker.MarkWhatIsThereAsync(root, cancellationToken).ConfigureAwait(false);
+        foreach (ObjectHash hash in roots.ByName)
+        {
+            foreach (ObjectKind kind in (ReadOnlySpan<ObjectKind>)[ObjectKind.Catalog, ObjectKind.History, ObjectKind.Certificate])
+                marks.Mark(new ObjectName(hash, kind), required: false);
+        }
+
+        marks.Mark(new ObjectName(store.Format.Certificate, ObjectKind.Certificate), required: true);
+        marks.Mark(CatalogRows.EmptyObject(store.Format.HashAlgorithm), required: true);
+        if (store.Served is { } served)
+        {
+            marks.Mark(new ObjectName(served.Certificate, ObjectKind.Certificate), required: true);
+            if (served.History is { } history)
+                marks.Mark(new ObjectName(history, ObjectKind.History), required: true);
+            if (served.MetaInfo is { } info)
+                marks.Mark(new ObjectName(info, ObjectKind.MetaInfo), required: true);
+        }
+
+        foreach (string digest in roots.Removals)
+        {
+            Stream file = store.Blobs.OpenRead(digest) ?? throw new DamagedViewException($"The record file {digest} of removed paths is not there. Nothing is collected until it is back.");
+            foreach (PathRecord path in PathInfoFile.ReadRemoved(file, store.Format.HashAlgorithm, digest))
+            {
+                // A store that came later was never asked for them.
+                foreach (DeltaObject o in path.Objects)
+                    marks.Mark(o.Name, required: false);
+                await pace.StepAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return marker.Catalogs;
+    }
+
+    private async Task NoteContentsAsync(MarkFiles marks, CollectionPace pace, CancellationToken cancellationToken)
+    {
+        foreach ((ContentDigest digest, ObjectName name) in store.Index.ContentObjects())
+        {
+            marks.Note(digest, name);
+            await pace.StepAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<(List<ObjectName> Planned, CollectionResult Result)> CompareAsync(MarkFiles marks, DateTimeOffset cutoff, CollectionPace pace, CancellationToken cancellationToken)
+    {
+        var planned = new List<ObjectName>();
+        var result = new CollectionResult(0, 0, 0, 0, 0, 0, 0);
+        for (int part = 0; part < 256; part++)
+        {
+            Dictionary<ObjectName, bool> needed = marks.Marks((byte)part);
+            foreach ((ObjectName name, long size, DateTimeOffset at) in Objects.List((byte)part))
+            {
+                if (needed.Remove(name))
+                    result = result with { LiveObjects = result.LiveObjects + 1, LiveBytes = result.LiveBytes + size };
+                else if (at >= cutoff)
+                    result = result with { YoungObjects = result.YoungObjects + 1, YoungBytes = result.YoungBytes + size };
+                else
+                    planned.Add(name);
+                await pace.StepAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            // A file that came while the directory was listed need not have been seen.
+            if (needed.Where(n => n.Value && !Objects.Contains(n.Key)).Select(n => (ObjectName?)n.Key).FirstOrDefault() is { } missing)
+                throw new DamagedViewException($"The object {missing} is needed by what is served and is not there. Nothing is collected until it is back: bring it from another store, or let the store be scrubbed.");
+        }
+
+        return (planned, result);
+    }
+
+    private async Task<List<ObjectName>> SeenBeforeAsync(List<ObjectName> unneeded, DateTimeOffset cutoff, CancellationToken cancellationToken)
+    {
+        string folder = Path.Combine(_folder, "seen");
+        if (CollectionPlan.TryRead(folder) is not { } seen)
+        {
+            await CollectionPlan.WriteAsync(folder, cutoff + grace, unneeded, cancellationToken).ConfigureAwait(false);
+            return [];
+        }
+
+        HashSet<ObjectName> before = [.. seen.Objects];
+        List<ObjectName> again = [.. unneeded.Where(before.Contains)];
+        if (seen.Cutoff <= cutoff)
+        {
+            await CollectionPlan.WriteAsync(folder, cutoff + grace, [.. unneeded.Where(n => !before.Contains(n))], cancellationToken).ConfigureAwait(false);
+            return again;
+        }
+
+        // What was needed in between has its time anew.
+        await CollectionPlan.WriteAsync(folder, seen.Cutoff, again, cancellationToken).ConfigureAwait(false);
+        return [];
+    }
+
+    private async Task<CollectionResult> DeleteAsync(CollectionPlan plan, MarkFiles marks, CollectionResult result, CollectionPace pace, CancellationToken cancellationToken)
+    {
+        foreach (IGrouping<byte, ObjectName> part in plan.Objects.GroupBy(DirectoryObjectStore.DirectoryOf))
+        {
+            HashSet<ObjectName> names = [.. part];
+            // Before the objects: who asks from here on is told to send them.
+            store.Index.ForgetContents(marks.Contents(part.Key, names));
+            bool any = false;
+            foreach (ObjectName name in names)
+            {
+                if (Objects.DeleteOlder(name, plan.Cutoff) is { } size)
+                {
+                    any = true;
+                    result = result with { DeletedObjects = result.DeletedObjects + 1, DeletedBytes = result.DeletedBytes + size };
+                }
+
+                await pace.StepAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            // Those too that a process deleted which was killed before it said so.
+            store.Index.RemoveObjects([.. names.Where(n => !Objects.Contains(n))]);
+            if (any)
+                Reach(StepNames.CollectDeleted);
+        }
+
+        plan.Delete();
+        return result;
+    }
+}

@@ -1,0 +1,193 @@
+using CvmfsNix.Cluster.Cvmfs.Catalogs;
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Cvmfs.Tags;
+using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Catalogs;
+using CvmfsNix.Cluster.Store.Commit.Guard;
+using CvmfsNix.Cluster.Store.Index;
+using CvmfsNix.Cluster.Store.Objects;
+using CvmfsNix.Cluster.Store.Records;
+using CvmfsNix.Cluster.Store.Repositories;
+using CvmfsNix.Cluster.Store.Steps;
+using CvmfsNix.Cluster.Store.Trees;
+
+namespace CvmfsNix.Cluster.Store.Commit;
+
+/// <content>Revisions without some of the paths of the one before.</content>
+internal sealed partial class CommitBuilder
+{
+    public async Task<CommittedRevision?> BuildRemovalAsync(
+        RepositoryHead head,
+        IReadOnlyCollection<StorePathName> paths,
+        bool keepNeeded,
+        IReadOnlyList<ProfileGeneration> drop,
+        RepositoryKeys keys,
+        DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        ulong indexed = index.Revision;
+        if (indexed != head.Revision)
+            throw new IndexBehindException(format.Repository, indexed, head.Revision);
+        HashSet<StorePathName> gone = [];
+        using (PathLookup committed = index.Paths.OpenLookup())
+            gone.UnionWith(paths.Where(p => committed.Find(p) is not null));
+        await EnsureWorkingAsync(head, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await BuildRemovalAsync(head, gone, keepNeeded, drop, keys, now, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            Discard();
+            throw;
+        }
+    }
+
+    private async Task<CommittedRevision?> BuildRemovalAsync(
+        RepositoryHead head,
+        HashSet<StorePathName> gone,
+        bool keepNeeded,
+        IReadOnlyList<ProfileGeneration> drop,
+        RepositoryKeys keys,
+        DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        WorkingCatalogs working = _working!;
+        working.BeforeStored = BeforeStored;
+        var generations = working.Generations();
+        if (keepNeeded)
+        {
+            // No profile is left to lead into the void: what one is at, or an older generation that was not given up, stays.
+            HashSet<ProfileGeneration> given = [.. drop];
+            foreach ((ProfileGeneration generation, bool current) in generations)
+            {
+                if (current || !given.Contains(generation))
+                    gone.Remove(generation.Target);
+            }
+
+            KeepNeeded(gone, cancellationToken);
+        }
+        else if (FirstNeeded(gone) is { } needed)
+        {
+            throw new ArgumentException($"{needed.Path} needs {needed.Reference}, which is to be removed without it.", nameof(gone));
+        }
+
+        if (gone.Count == 0)
+            return null;
+        RowFingerprint before = DeltaCatalog.Rows(working.StoreFile, format);
+        var taken = new DeltaExpectation(format);
+        working.Begin();
+        List<ProfileGeneration> dropped = [.. generations.Select(g => g.Generation).Where(g => gone.Contains(g.Target))];
+        dropped.ForEach(working.RemoveGeneration);
+        DateTimeOffset at = WholeSeconds(now) is var whole && whole > head.ManifestAt ? whole : head.ManifestAt;
+        ulong number = checked(head.Revision + 1);
+        await using ObjectBatch batch = objects.BeginBatch();
+        DeltaObject[] fixedObjects = await AddFixedAsync(batch, keys, cancellationToken).ConfigureAwait(false);
+        string infos = await blobs.PutAsync(
+            async stream =>
+            {
+                await using var buffer = new BufferedStream(stream, 1 << 16);
+                var file = new PathInfoFileWriter(buffer);
+                foreach (StorePathName path in gone.Order())
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    PathRecord record = TakeOut(working, path);
+                    taken.Add(record);
+                    file.WriteRemoved(record);
+                }
+
+                file.Finish();
+            },
+            cancellationToken).ConfigureAwait(false);
+        StepProbe.At(StepNames.RemovalEdited, format.Repository);
+        HotCatalogs catalogs = await working.StoreAsync(batch, number, at, cancellationToken, compact: true).ConfigureAwait(false);
+        var draft = new Draft(
+            number,
+            at,
+            catalogs,
+            new RepositoryTag(TrunkPrevious, head.RootHash, head.Revision, head.PublishedAt, head.RootSize, "default undo target"),
+            head.NamedTags,
+            head.Paths - gone.Count);
+        DeltaObject tags = await AddTagsAsync(batch, draft, cancellationToken).ConfigureAwait(false);
+        string delta = await blobs.PutAsync(
+            stream =>
+            {
+                var file = new DeltaFileWriter(stream);
+                foreach (DeltaObject o in (DeltaObject[])[.. fixedObjects, catalogs.Store, catalogs.Root, tags])
+                    file.Write(o);
+                file.Finish();
+                return Task.CompletedTask;
+            },
+            cancellationToken).ConfigureAwait(false);
+        await CompleteAsync(batch, cancellationToken).ConfigureAwait(false);
+        CommittedRevision revision = Sign(draft, fixedObjects, tags, keys, infos, delta, Superseded(head), []) with
+        {
+            PathsRemoved = gone.Count,
+            DroppedGenerations = dropped,
+        };
+        if (Guarded)
+            _guard.CheckRemoval(head, revision, working.StoreFile, before, taken.Rows, gone, index.Paths, keys.Certificate, cancellationToken);
+        return revision;
+    }
+
+    // All paths are looked at, until nothing changes: this is the moment in which nobody adds one.
+    private void KeepNeeded(HashSet<StorePathName> gone, CancellationToken cancellationToken)
+    {
+        bool changed = gone.Count > 0;
+        while (changed)
+        {
+            changed = false;
+            cancellationToken.ThrowIfCancellationRequested();
+            foreach ((StorePathName path, IReadOnlyList<StorePathName> references, _, _) in index.Paths.Facts())
+            {
+                if (gone.Contains(path))
+                    continue;
+                foreach (StorePathName reference in references)
+                    changed |= gone.Remove(reference);
+            }
+        }
+    }
+
+    private (StorePathName Path, StorePathName Reference)? FirstNeeded(HashSet<StorePathName> gone)
+    {
+        foreach ((StorePathName path, IReadOnlyList<StorePathName> references, _, _) in index.Paths.Facts())
+        {
+            if (gone.Contains(path))
+                continue;
+            foreach (StorePathName reference in references)
+            {
+                if (gone.Contains(reference))
+                    return (path, reference);
+            }
+        }
+
+        return null;
+    }
+
+    // With this record the path can be had back, and what only it needs can be told.
+    private PathRecord TakeOut(WorkingCatalogs working, StorePathName name)
+    {
+        IndexedPath indexed = index.Paths.Find(name) ?? throw new InvalidOperationException($"{name} left the index while it was being removed.");
+        RepositoryPath path = format.StoreRoot.Combine(name.Value);
+        if (working.ReadInline(path) is { } tree)
+        {
+            working.RemovePath(path, null);
+            return new PathRecord { Info = indexed.Info, InlineTree = tree, Objects = [.. PathObjects.Of(tree).Select(Sized)] };
+        }
+
+        NestedCatalog nested = working.FindNested(path)!;
+        var catalog = new ObjectName(nested.Hash, ObjectKind.Catalog);
+        (CatalogCounts total, int links, List<ObjectName> names) = CatalogFile.Summary(objects, catalog, path, workFolder)
+            ?? throw new IncompleteStoreException(format.Repository, $"the removal of {name}", [catalog.ToString()]);
+        working.RemovePath(path, total);
+        return new PathRecord
+        {
+            Info = indexed.Info,
+            Nested = new NestedCatalogRecord(nested.Hash, nested.Size, total, links),
+            Objects = [.. names.Append(catalog).Distinct().Select(Sized)],
+        };
+    }
+
+    private DeltaObject Sized(ObjectName name) => new(name, objects.StoredSize(name) ?? 0);
+}

@@ -1,0 +1,134 @@
+using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Blobs;
+using CvmfsNix.Cluster.Store.Index;
+using CvmfsNix.Cluster.Store.Layout;
+using CvmfsNix.Cluster.Store.Records;
+
+namespace CvmfsNix.Cluster.Store.Commit;
+
+/// <summary>
+/// A builder that was told a path is there does not send it; a removal may have come in between. As long as the objects of the path are kept,
+/// such a publish wins: the batch brings the path back, with everything it needs, from the record of its removal.
+/// </summary>
+internal sealed class Revival(RepositoryFormat format, BlobFolder blobs)
+{
+    /// <summary>No builder's: the all-zero id.</summary>
+    public static readonly Guid Transaction = Guid.Empty;
+
+    /// <summary>Writes a bundle of the paths that the batch needs and that were removed; null when it needs none. The bundle is the caller's to delete.</summary>
+    public async Task<Revived?> BringBackAsync(IReadOnlyList<CommitMember> members, CommitRules rules, PathIndex committed, CancellationToken cancellationToken)
+    {
+        if (rules.Removals.Count == 0)
+            return null;
+        var needed = Needed(members, committed, cancellationToken);
+        if (needed.Count == 0)
+            return null;
+
+        // What was removed last counts: content never changes, but a path may have come and gone more than once.
+        var records = new SortedDictionary<StorePathName, PathRecord>();
+        var open = new HashSet<StorePathName>(needed);
+        var looked = new HashSet<StorePathName>();
+        while (open.Count > 0)
+        {
+            looked.UnionWith(open);
+            var next = new HashSet<StorePathName>();
+            foreach (string digest in rules.Removals.Reverse())
+            {
+                if (open.Count == 0)
+                    break;
+                if (blobs.OpenRead(digest) is not { } file)
+                    continue;
+                foreach (PathRecord record in PathInfoFile.ReadRemoved(file, format.HashAlgorithm, digest))
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    if (!open.Contains(record.Info.Path) || rules.Withdrawn.ContainsKey(record.Info.Path))
+                        continue;
+                    open.Remove(record.Info.Path);
+                    records.Add(record.Info.Path, record);
+                    next.UnionWith(record.Info.References.Where(r => !looked.Contains(r) && committed.Find(r) is null));
+                }
+            }
+
+            open = next;
+        }
+
+        RemoveUnclosed(records, committed, members, cancellationToken);
+        return records.Count == 0
+            ? null
+            : new Revived(await WriteAsync(records.Values, cancellationToken).ConfigureAwait(false), [.. records.Values.SelectMany(r => r.Objects).Select(o => o.Name).Distinct()]);
+    }
+
+    private HashSet<StorePathName> Needed(IReadOnlyList<CommitMember> members, PathIndex committed, CancellationToken cancellationToken)
+    {
+        var (needed, brought) = (new HashSet<StorePathName>(), new HashSet<StorePathName>());
+        foreach (BundleReader bundle in Open(members))
+        {
+            using (bundle)
+            {
+                if (bundle.Header.ProfileTarget is { } target)
+                    needed.Add(target);
+                foreach (PathRecord record in bundle.Paths())
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    brought.Add(record.Info.Path);
+                    needed.UnionWith(record.Info.References);
+                }
+            }
+        }
+
+        needed.ExceptWith(brought);
+        needed.RemoveWhere(p => committed.Find(p) is not null);
+        return needed;
+    }
+
+    // One that cannot be there would take all others with it.
+    private void RemoveUnclosed(SortedDictionary<StorePathName, PathRecord> records, PathIndex committed, IReadOnlyList<CommitMember> members, CancellationToken cancellationToken)
+    {
+        if (records.Count == 0)
+            return;
+        var brought = new HashSet<StorePathName>();
+        foreach (BundleReader bundle in Open(members))
+        {
+            using (bundle)
+                brought.UnionWith(bundle.Paths().Select(r => r.Info.Path));
+        }
+
+        for (bool changed = true; changed;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            StorePathName[] unclosed = [.. records.Values
+                .Where(r => r.Info.References.Any(n => !records.ContainsKey(n) && !brought.Contains(n) && committed.Find(n) is null))
+                .Select(r => r.Info.Path)];
+            foreach (StorePathName path in unclosed)
+                records.Remove(path);
+            changed = unclosed.Length > 0;
+        }
+    }
+
+    private IEnumerable<BundleReader> Open(IReadOnlyList<CommitMember> members)
+    {
+        foreach (CommitMember member in members)
+        {
+            // A bundle that is not here is complained of when the batch is planned.
+            if (blobs.OpenRead(member.BundleDigest) is { } file)
+                yield return new BundleReader(file, format.HashAlgorithm, member.BundleDigest);
+        }
+    }
+
+    private Task<string> WriteAsync(IEnumerable<PathRecord> records, CancellationToken cancellationToken) => blobs.PutAsync(
+        stream =>
+        {
+            var bundle = new BundleWriter(stream, new BundleHeader(format.Repository, Transaction, ConflictPolicy.Keep, null, null) { DespiteWithdrawal = true });
+            foreach (PathRecord record in records)
+                bundle.Write(record);
+            bundle.Finish();
+            return Task.CompletedTask;
+        },
+        cancellationToken);
+}
+
+/// <summary>Paths that come back with a batch.</summary>
+/// <param name="Digest">The bundle of them.</param>
+/// <param name="Objects">What they need.</param>
+internal sealed record Revived(string Digest, IReadOnlyList<ObjectName> Objects);
