@@ -70,6 +70,8 @@ if [ "$full" = 1 ]; then
     need /usr/sbin/iptables iptables
 fi
 /usr/bin/python3 -c "import yaml" 2>/dev/null || missing+=(python3-yaml)
+need setpriv util-linux
+need proot proot
 [ -x /usr/lib/postgresql/15/bin/initdb ] || missing+=(postgresql-15)
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -1,6 +1,8 @@
 using System.CommandLine;
+using CvmfsNix.Cluster.Cli.Clients;
 using CvmfsNix.Cluster.Cli.Development;
 using CvmfsNix.Cluster.Cli.Health;
+using CvmfsNix.Cluster.Cli.Importing;
 using CvmfsNix.Cluster.Cli.Keys;
 using CvmfsNix.Cluster.Cli.Pbm;
 using CvmfsNix.Cluster.Cli.Publishing;
@@ -8,6 +10,8 @@ using CvmfsNix.Cluster.Cli.Reading;
 using CvmfsNix.Cluster.Cli.Replicas;
 using CvmfsNix.Cluster.Cli.Repositories;
 using CvmfsNix.Cluster.Cli.Retention;
+using CvmfsNix.Cluster.Cli.Running;
+using CvmfsNix.Cluster.Cli.Spooling;
 using CvmfsNix.Cluster.Cli.Tags;
 using CvmfsNix.Cluster.Cli.Transactions;
 using CvmfsNix.Cluster.Cli.Verifying;
@@ -34,6 +38,12 @@ internal static class CommandTree
             GetCommand.Build(context),
             VerifyCommand.Build(context),
             KeyCommands.Build(context),
+            RunCommand.BuildRun(context),
+            RunCommand.BuildEnter(context),
+            ImportCommand.Build(context),
+            ClientConfigCommand.Build(context),
+            HookCommand.Build(context),
+            AgentCommands.Build(context),
             HealthcheckCommand.Build(context),
             PbmProgram.Listed(),
             DevelopmentCommands.Build(context),

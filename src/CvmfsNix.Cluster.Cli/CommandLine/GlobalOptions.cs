@@ -75,6 +75,9 @@ internal sealed class GlobalOptions
             timeout is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
     }
 
+    /// <summary>A variable of the environment; null where it is not set, or empty.</summary>
+    public string? Variable(string name) => NonEmpty(_environment(name));
+
     private string? Token(string? tokenFile)
     {
         if (tokenFile is not null)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using CvmfsNix.Cluster.Cli.Spooling;
 
 namespace CvmfsNix.Cluster.Cli.Output;
 
@@ -69,6 +70,9 @@ internal sealed record PublishJson
     public long DurationMs { get; init; }
 
     public IReadOnlyList<ReplicaRevisionJson> Replicas { get; init; } = [];
+
+    /// <summary>Left out because an upstream cache has signed them.</summary>
+    public long PathsUpstream { get; init; }
 }
 
 internal sealed record ReplicaRevisionJson(string Replica, string Site, ulong Revision);
@@ -170,6 +174,43 @@ internal sealed record ClosureJson(string StoreRoot, string Registration, string
 
 internal sealed record NarHashJson(string Path, string NarHash, long NarSize);
 
+internal sealed record ImportJson(
+    string Cache,
+    string Repository,
+    IReadOnlyList<string> Transactions,
+    ulong Revision,
+    string RootHash,
+    long PathsNew,
+    long PathsPresent,
+    long BytesFetched,
+    long BytesSent);
+
+internal sealed record ClientConfigJson(string Repository, CvmfsClientJson Cvmfs, NixClientJson Nix);
+
+internal sealed record CvmfsClientJson(string File, IReadOnlyList<string> Servers, string Proxy, string PublicKeyFile, string PublicKey);
+
+internal sealed record NixClientJson(IReadOnlyList<string> Substituters, string TrustedPublicKey, string StoreDirectory);
+
+internal sealed record SetAsideJson(string Entry, BadEntry Reason);
+
+internal sealed record AgentWaitJson(string Spool, int Committed, IReadOnlyList<SetAsideJson> SetAside);
+
+internal sealed record AgentRetryJson(string Spool, int Queued);
+
+internal sealed record AgentStatusJson(
+    string Spool,
+    bool Running,
+    string? Repository,
+    int Queued,
+    int InFlight,
+    string? Transaction,
+    string? OldestAt,
+    long CommittedTransactions,
+    long CommittedPaths,
+    LastCommit? LastCommit,
+    LastFailure? LastFailure,
+    IReadOnlyList<SetAsideJson> SetAside);
+
 // A misspelt "closure" would silently publish something else.
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record BatchLineJson
@@ -201,6 +242,11 @@ internal sealed record BatchLineJson
 [JsonSerializable(typeof(HealthJson))]
 [JsonSerializable(typeof(ClosureJson))]
 [JsonSerializable(typeof(NarHashJson))]
+[JsonSerializable(typeof(ImportJson))]
+[JsonSerializable(typeof(ClientConfigJson))]
+[JsonSerializable(typeof(AgentStatusJson))]
+[JsonSerializable(typeof(AgentWaitJson))]
+[JsonSerializable(typeof(AgentRetryJson))]
 [JsonSerializable(typeof(BatchLineJson))]
 internal sealed partial class JsonShapes : JsonSerializerContext
 {

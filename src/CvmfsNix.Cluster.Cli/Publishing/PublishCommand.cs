@@ -29,9 +29,10 @@ internal static class PublishCommand
         var dryRun = new Option<bool>("--dry-run") { Description = "Only find out what is missing" };
         var batch = new Option<string?>("--batch") { Description = "Lines of {transaction, repository, paths, closure} from FILE or - (standard input)", HelpName = "FILE" };
         var parallel = new Option<int>("--parallel") { Description = $"Publishes of a batch at once (default {ParallelDefault})", HelpName = "N", DefaultValueFactory = _ => ParallelDefault };
+        UpstreamOptions upstream = new();
         var command = new Command("publish", "Publish store paths and what they refer to")
         {
-            paths, repository, noClosure, storeRoot, registration, profile, transaction, conflict, keep, despite, wait, dryRun, batch, parallel,
+            paths, repository, noClosure, storeRoot, registration, profile, transaction, conflict, keep, despite, wait, upstream.Keys, upstream.Publish, dryRun, batch, parallel,
         };
 
         wait.Validators.Add(r =>
@@ -92,6 +93,7 @@ internal static class PublishCommand
                 DryRun = parse.GetValue(dryRun),
                 Keep = parse.GetValue(keep) is { } time && Retention.Durations.TryParse(time, out TimeSpan kept) ? kept : null,
                 DespiteWithdrawal = parse.GetValue(despite),
+                Upstream = upstream.Filter(parse),
             };
             if (batchFile is not null)
             {
@@ -141,6 +143,8 @@ internal static class PublishCommand
             terminal.Line($"time         {result.DurationMs} ms");
         }
 
+        if (result.PathsUpstream > 0)
+            terminal.Line($"left out     {result.PathsUpstream} paths that upstream caches have signed");
         terminal.Line($"transaction  {result.Transaction}");
         foreach (ReplicaRevisionJson replica in result.Replicas)
             terminal.Line($"replica {replica.Replica} ({replica.Site}) serves revision {replica.Revision}");

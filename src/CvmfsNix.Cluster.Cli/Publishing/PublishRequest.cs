@@ -30,6 +30,9 @@ internal sealed record PublishRequest
     /// <summary><c>replicas=N</c>, <c>all</c>, <c>site:NAME</c>; empty = committed is enough.</summary>
     public string WaitFor { get; init; } = "";
 
+    /// <summary>Leaves out what upstream caches have signed; null = nothing is left out.</summary>
+    public UpstreamFilter? Upstream { get; init; }
+
     /// <summary>Find out what would be sent, change nothing.</summary>
     public bool DryRun { get; init; }
 }

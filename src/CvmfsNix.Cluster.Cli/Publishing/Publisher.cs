@@ -2,6 +2,7 @@ using CvmfsNix.Cluster.Cli.CommandLine;
 using CvmfsNix.Cluster.Cli.Control;
 using CvmfsNix.Cluster.Cli.Output;
 using CvmfsNix.Cluster.Cli.Replicas;
+using CvmfsNix.Cluster.Cli.Repositories;
 using CvmfsNix.Cluster.Cli.Transactions;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using CvmfsNix.Cluster.Nix.Files;
@@ -29,6 +30,9 @@ internal sealed class Publisher(
     private static readonly TimeSpan AbortTime = TimeSpan.FromSeconds(3);
     private const int StagingAttemptsMax = 20;
 
+    /// <summary>Brings paths that are to be sent to where they are read from; null where they lie there.</summary>
+    public Func<IReadOnlyList<PathInfo>, CancellationToken, Task>? Fetch { get; init; }
+
     /// <summary>Publishes one request.</summary>
     /// <exception cref="CliException">It was refused, or its outcome is not known (exit code 4).</exception>
     public async Task<PublishJson> PublishAsync(PublishRequest request, CancellationToken cancellationToken)
@@ -37,6 +41,17 @@ internal sealed class Publisher(
         IReadOnlyList<StorePathName> roots = paths.Resolve(request.Paths);
         IReadOnlyList<PathInfo> infos = await paths.InfosAsync(roots, request.Closure, cancellationToken);
         string? target = request.Profile is null ? null : roots[0].Value;
+        int leftOut = 0;
+        if (request.Upstream is { } filter)
+        {
+            (infos, IReadOnlyList<PathInfo> upstream) = filter.Split(paths.View.Directory, infos, target is null ? null : roots[0]);
+            leftOut = upstream.Count;
+            if (leftOut > 0)
+                terminal.Note($"{request.Repository}: {leftOut} paths of upstream caches are left out");
+            if (infos.Count == 0)
+                return await NothingLeftAsync(request, leftOut, start, cancellationToken);
+        }
+
         byte[] digest = RequestDigest.Compute(request.Repository, infos, request.Profile, target, request.Conflict);
         var work = new Work(request, infos, target, ByteString.CopyFrom(digest));
 
@@ -60,7 +75,22 @@ internal sealed class Publisher(
             result = result with { Replicas = ReplicaViews.Revisions(await WaitCondition.WaitAsync(control, wait, cancellationToken)) };
         }
 
-        return result with { DurationMs = (long)control.Clock.GetElapsedTime(start).TotalMilliseconds };
+        return result with { PathsUpstream = leftOut, DurationMs = (long)control.Clock.GetElapsedTime(start).TotalMilliseconds };
+    }
+
+    private async Task<PublishJson> NothingLeftAsync(PublishRequest request, int leftOut, long start, CancellationToken cancellationToken)
+    {
+        RepositoryInfo info = await RepositoryQuery.GetAsync(control, request.Repository, cancellationToken);
+        return new PublishJson
+        {
+            Repository = request.Repository,
+            Transaction = request.Transaction,
+            Status = request.DryRun ? DryRunStatus : "unchanged",
+            Revision = info.Revision,
+            RootHash = info.RootHash,
+            PathsUpstream = leftOut,
+            DurationMs = (long)control.Clock.GetElapsedTime(start).TotalMilliseconds,
+        };
     }
 
     private const string DryRunStatus = "dry-run";
@@ -246,6 +276,8 @@ internal sealed class Publisher(
         ControlServer server, Work work, BeginReply begun, List<PathInfo> missing, CancellationToken cancellationToken)
     {
         terminal.Note($"{work.Request.Repository}: {missing.Count} of {work.Infos.Count} paths are new");
+        if (Fetch is not null)
+            await Fetch(missing, cancellationToken);
         try
         {
             await using var transaction = new RemoteTransaction(

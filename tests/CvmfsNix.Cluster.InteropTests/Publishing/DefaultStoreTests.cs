@@ -39,6 +39,12 @@ public sealed class DefaultStoreTests
 
         await using EmbeddedNode node = await EmbeddedNode.StartAsync(Token);
         PublishedRepository repository = await PublishedRepository.CreateAsync(node, nix, "default.example.org", "--hash", hash);
+        string[] upstream = ["--upstream-key", (await File.ReadAllTextAsync(nix.ChrootFolder + "/pk", Token)).Trim(), "--dry-run"];
+        JsonElement filtered = await repository.PublishAsync([nix.StoreDirectory.FullPath(root), nix.DiskPath(odd), "--store-root", nix.ChrootFolder!, .. upstream]);
+        Assert.Equal((201, 1), (filtered.GetProperty("pathsNew").GetInt32(), filtered.GetProperty("pathsUpstream").GetInt32()));
+        JsonElement asked = await repository.PublishAsync([nix.DiskPath(odd), "--store-root", nix.ChrootFolder!, .. upstream, "--publish-upstream"]);
+        Assert.Equal((1, 0), (asked.GetProperty("pathsNew").GetInt32(), asked.GetProperty("pathsUpstream").GetInt32()));
+
         JsonElement answer = await repository.PublishAsync(nix.StoreDirectory.FullPath(root), nix.DiskPath(odd), "--store-root", nix.ChrootFolder!);
         Assert.Equal(("committed", 202), (answer.GetProperty("status").GetString(), answer.GetProperty("pathsNew").GetInt32()));
 

@@ -21,7 +21,7 @@ public sealed class PublishTests
         Assert.Equal(0, run.Exit);
         Assert.Equal(["Begin"], node.Calls);
         Assert.Equal(
-            ["repository", "transaction", "status", "contentKept", "revision", "rootHash", "pathsNew", "pathsPresent", "objectsSent", "bytesRead", "bytesSent", "bytesStored", "durationMs", "replicas"],
+            ["repository", "transaction", "status", "contentKept", "revision", "rootHash", "pathsNew", "pathsPresent", "objectsSent", "bytesRead", "bytesSent", "bytesStored", "durationMs", "replicas", "pathsUpstream"],
             run.Json.EnumerateObject().Select(p => p.Name));
         Assert.Equal("unchanged", run.Json.GetProperty("status").GetString());
         Assert.Equal(5, run.Json.GetProperty("revision").GetInt32());
