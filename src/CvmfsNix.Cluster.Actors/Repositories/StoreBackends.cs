@@ -30,6 +30,7 @@ internal sealed class StoreBackends(CoreOptions options, StoreCopies copies) : I
         var store = await RepositoryStore.OpenAsync(_layout, format, ct).ConfigureAwait(false);
         // Where several stores hold the copies, a commit counts confirmations; this one store need not have everything.
         store.CommitRequiresObjects = !copies.Needed;
+        store.NixKey = () => _keys.TryLoadNix(definition.Repository.Value);
         return new StoreBackend(definition, store, _layout, _keys, copies);
     }
 

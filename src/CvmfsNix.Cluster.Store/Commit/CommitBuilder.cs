@@ -5,6 +5,7 @@ using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Nix.PathInfos;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Blobs;
 using CvmfsNix.Cluster.Store.Catalogs;
@@ -38,6 +39,9 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
 
     /// <summary>Whether a revision is checked before it is handed out; only a measurement of what that costs turns it off.</summary>
     public bool Guarded { get; set; } = true;
+
+    /// <summary>Adds the repository's own signature to a registration that lacks it.</summary>
+    public Func<PathInfo, PathInfo> Certify { get; set; } = static info => info;
 
     /// <summary>For tests: gets the file of each catalog after its edits, before it is stored.</summary>
     public Action<string>? BeforeStored { get; set; }
@@ -203,7 +207,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
                 cancellationToken.ThrowIfCancellationRequested();
                 working.AddPath(record);
                 expected.Add(record);
-                infoFile.Write(record.Info);
+                infoFile.Write(Certify(record.Info));
                 bytes[member] += collector.Add(record);
                 added++;
             }

@@ -27,6 +27,16 @@ public sealed class PathIndex
     private const string Columns = "name, nar_hash, nar_size, refs, deriver, sigs, ca, revision";
 
     private readonly string _connectionString;
+    private long _changes;
+
+    /// <summary>
+    /// Counts the times that paths which had been indexed changed or went, in this process: whoever keeps what it found looks again then. New
+    /// paths do not count.
+    /// </summary>
+    public long Changes => Interlocked.Read(ref _changes);
+
+    /// <summary>Indexed paths have changed; called when that can be read.</summary>
+    internal void Changed() => Interlocked.Increment(ref _changes);
 
     internal PathIndex(string connectionString) => _connectionString = connectionString;
 

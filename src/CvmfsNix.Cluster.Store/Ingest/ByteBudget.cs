@@ -47,9 +47,17 @@ internal sealed class ByteBudget
             _waiting.Enqueue((bytes, granted));
         }
 
-        // A cancelled wait ends the run: what is granted after it is not missed.
-        await granted.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-        return bytes;
+        try
+        {
+            await granted.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return bytes;
+        }
+        catch (OperationCanceledException)
+        {
+            // It keeps its place in the queue: whatever it is granted goes back at once.
+            _ = granted.Task.ContinueWith(_ => Return(bytes), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            throw;
+        }
     }
 
     /// <summary>Gives bytes back.</summary>

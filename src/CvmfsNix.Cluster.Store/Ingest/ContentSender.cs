@@ -19,8 +19,6 @@ internal sealed class ContentSender(
     HashAlgorithmId algorithm, IngestOptions options, ByteBudget budget, PackSender packs, SemaphoreSlim compressors, CancellationToken cancellationToken)
 {
     private const int BlockBytes = 256 * 1024;
-    private const int SampleBytes = 64 * 1024;
-    private const int Samples = 16;
 
     /// <summary>Sends one content; its entry is set once the packs with its objects have been taken. Returns when nothing of the file is needed any more.</summary>
     /// <exception cref="FileChangedException">The file is not the one that was hashed.</exception>
@@ -101,7 +99,7 @@ internal sealed class ContentSender(
                     if (cut >= 0 && offset + chunk.Length < file.Size)
                     {
                         // One way of storing for all chunks of a file: the catalog says it once. The first chunk tells.
-                        compression ??= Shrinks(chunk.Span) ? CompressionAlgorithm.Zlib : CompressionAlgorithm.None;
+                        compression ??= ContentPacking.Shrinks(chunk.Span, options.CompressionLevel) ? CompressionAlgorithm.Zlib : CompressionAlgorithm.None;
                         int size = chunk.Length;
                         chunks.Add(StartChunk(chunk, offset, compression.Value, taken));
                         offset += size;
@@ -169,9 +167,7 @@ internal sealed class ContentSender(
         await compressors.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            // Room for the worst case of the format where the result is taken in any case, and for the empty object.
-            int limit = prescribed is null && plain.Length > 0 ? plain.Length - 1 : plain.Length + (plain.Length / 1000) + 64;
-            PooledBytes? compressed = TryCompress(plain.Span, limit, options.CompressionLevel);
+            PooledBytes? compressed = ContentPacking.Compress(plain, always: prescribed is not null, options.CompressionLevel);
             if (compressed is null)
                 return (plain, CompressionAlgorithm.None);
             plain.Return();
@@ -181,77 +177,5 @@ internal sealed class ContentSender(
         {
             compressors.Release();
         }
-    }
-
-    private bool Shrinks(ReadOnlySpan<byte> chunk)
-    {
-        var sample = new PooledBytes(Samples * SampleBytes);
-        if (chunk.Length <= Samples * SampleBytes)
-        {
-            sample.Append(chunk);
-        }
-        else
-        {
-            long step = (chunk.Length - SampleBytes) / (Samples - 1);
-            for (int i = 0; i < Samples; i++)
-                sample.Append(chunk.Slice((int)(i * step), SampleBytes));
-        }
-
-        PooledBytes? compressed = TryCompress(sample.Span, sample.Length - 1, options.CompressionLevel);
-        compressed?.Return();
-        sample.Return();
-        return compressed is not null;
-    }
-
-    /// <summary>The compressed bytes; null when they would be more than <paramref name="limit"/>.</summary>
-    private static PooledBytes? TryCompress(ReadOnlySpan<byte> plain, int limit, CompressionLevel level)
-    {
-        var compressed = new PooledBytes(limit);
-        using var bounded = new BoundedStream(compressed, limit);
-        using (Stream compressor = ObjectCompression.OpenCompressor(bounded, level, leaveOpen: true))
-        {
-            for (int start = 0; start < plain.Length && !bounded.Overflowed; start += SampleBytes)
-                compressor.Write(plain.Slice(start, Math.Min(SampleBytes, plain.Length - start)));
-        }
-
-        if (!bounded.Overflowed)
-            return compressed;
-        compressed.Return();
-        return null;
-    }
-
-    /// <summary>Takes what fits and remembers that there was more.</summary>
-    private sealed class BoundedStream(PooledBytes into, int limit) : Stream
-    {
-        public bool Overflowed { get; private set; }
-
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => into.Length;
-
-        public override long Position { get => into.Length; set => throw new NotSupportedException(); }
-
-        public override void Write(ReadOnlySpan<byte> buffer)
-        {
-            Overflowed |= buffer.Length > limit - into.Length;
-            if (!Overflowed)
-                into.Append(buffer);
-        }
-
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

@@ -52,6 +52,11 @@ public sealed class KeyFolder(string directory)
             ? new RepositoryKeySet(RepositoryKeys.Load(Directory, repository), ReadNixKey(FileOf(repository, ".nix.sec")))
             : null;
 
+    /// <summary>The key that signs narinfos; null when the folder lacks it.</summary>
+    /// <exception cref="KeyFileException">The file is unreadable.</exception>
+    public NixSecretKey? TryLoadNix(string repository) =>
+        Path.Exists(FileOf(repository, ".nix.sec")) ? ReadNixKey(FileOf(repository, ".nix.sec")) : null;
+
     /// <summary>Where the master public key of a repository lies: what clients are configured with.</summary>
     public string PublicKeyFile(string repository) => FileOf(repository, ".pub");
 

@@ -53,6 +53,7 @@ public sealed partial class RepositoryStore : IAsyncDisposable
         Index = RepositoryIndex.Open(layout.IndexFile(format.Repository), format.HashAlgorithm);
         _applied = new AppliedArchive(layout.AppliedFolder(format.Repository), folder);
         _commits = new CommitBuilder(format, _objects, Blobs, Index, layout.WorkFolder(format.Repository));
+        _commits.Certify = Certify;
         _appliedSequence = _applied.LastEffective();
     }
 

@@ -107,7 +107,8 @@ public sealed class TransactionStaging : IAsyncDisposable
         ObjectBatch catalogs = BeginAdding();
         try
         {
-            VerifiedPath verified = await _verifier.VerifyAsync(upload, cancellationToken).ConfigureAwait(false);
+            PathUpload certified = upload with { Info = _store.CertifyAnew(upload.Info) };
+            VerifiedPath verified = await _verifier.VerifyAsync(certified, cancellationToken).ConfigureAwait(false);
             BuiltPath built = _builder.Build(verified);
             NestedCatalogGuard.Check(built, _store.Format.StoreRoot.Combine(upload.Info.Path.Value));
             // Durable with all others at the seal: one path's catalog alone would cost an fsync of file and directory each.
