@@ -6,12 +6,13 @@ namespace CvmfsNix.Cluster.Node.Access;
 
 /// <summary>
 /// The tokens that open the node's writing surfaces. Without tokens everyone may; the options allow that on loopback, or when it was said aloud.
-/// A token bound to a replica opens nothing but that replica's stream. Only digests are kept, and they are compared in constant time.
+/// A token comes as <c>Bearer TOKEN</c> or as the password of <c>Basic</c>. A token bound to a replica opens nothing but that replica's stream. Only digests are kept, and they are compared in constant time.
 /// </summary>
 public sealed class AccessTokens
 {
     private const int FileSizeMax = 1 << 20;
     private const string Scheme = "Bearer ";
+    private const string PasswordScheme = "Basic ";
     private const string ReplicaMark = " replica:";
     private readonly (byte[] Digest, string? Replica)[]? _digests;
 
@@ -69,9 +70,9 @@ public sealed class AccessTokens
     {
         if (_digests is null)
             return new Door(null);
-        if (authorization is null || !authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+        if (TokenOf(authorization) is not { } token)
             return null;
-        byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(authorization[Scheme.Length..].Trim()));
+        byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(token));
         Door? admitted = null;
         foreach (var (known, replica) in _digests)
         {
@@ -80,6 +81,23 @@ public sealed class AccessTokens
         }
 
         return admitted;
+    }
+
+    // Nix knows no other place for a token than the password of a netrc file.
+    private static string? TokenOf(string? authorization)
+    {
+        if (authorization is null)
+            return null;
+        if (authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+            return authorization[Scheme.Length..].Trim();
+        if (!authorization.StartsWith(PasswordScheme, StringComparison.OrdinalIgnoreCase))
+            return null;
+        Span<byte> plain = new byte[authorization.Length];
+        if (!Convert.TryFromBase64String(authorization[PasswordScheme.Length..].Trim(), plain, out int length))
+            return null;
+        string credentials = Encoding.UTF8.GetString(plain[..length]);
+        int colon = credentials.IndexOf(':', StringComparison.Ordinal);
+        return colon < 0 ? null : credentials[(colon + 1)..];
     }
 
     private static (string Token, string? Replica) Split(string line) =>

@@ -28,6 +28,9 @@ public enum DataPathKind
 
     /// <summary>What replicas ask for.</summary>
     Replica,
+
+    /// <summary>A file of a repository's binary cache.</summary>
+    BinaryCache,
 }
 
 /// <summary>
@@ -36,7 +39,7 @@ public enum DataPathKind
 /// </summary>
 /// <param name="Kind">What it names.</param>
 /// <param name="Repository">Fully qualified name; empty for the list.</param>
-/// <param name="Rest">Named file: its name. Object: its path below the repository. Geo: the comma-separated hosts. Upload: the transaction. Peer, replica: what is asked.</param>
+/// <param name="Rest">Named file: its name. Object: its path below the repository. Geo: the comma-separated hosts. Upload: the transaction. Peer, replica: what is asked. Binary cache: the path below its root.</param>
 /// <param name="Caller">Geo: how the asker names itself; else empty.</param>
 public readonly record struct DataPath(DataPathKind Kind, string Repository = "", string Rest = "", string Caller = "")
 {
@@ -54,6 +57,7 @@ public readonly record struct DataPath(DataPathKind Kind, string Repository = ""
         {
             "cvmfs" when path == "/cvmfs/info/v1/repositories.json" => new DataPath(DataPathKind.RepositoryList),
             "cvmfs" when RepositoryName.IsValid(parts[2]) => InRepository(parts),
+            "nix" when parts.Length > 3 && RepositoryName.IsValid(parts[2]) => new DataPath(DataPathKind.BinaryCache, parts[2], path[(parts[2].Length + 6)..]),
             "peer" when parts.Length == 4 && RepositoryName.IsValid(parts[2]) => new DataPath(DataPathKind.Peer, parts[2], parts[3]),
             "replica" when parts.Length == 4 && RepositoryName.IsValid(parts[2]) => new DataPath(DataPathKind.Replica, parts[2], parts[3]),
             "upload" when parts.Length == 4 && RepositoryName.IsValid(parts[2]) => new DataPath(DataPathKind.Upload, parts[2], parts[3]),

@@ -14,4 +14,7 @@ public sealed class DiskHeadroom(string folder, GatewayLimits limits)
             return drive.AvailableFreeSpace >= limits.FreeBytesMin && drive.AvailableFreeSpace >= limits.FreeShareMin * drive.TotalSize;
         }
     }
+
+    /// <summary>Whether so many bytes would fit at all.</summary>
+    public bool HasRoomFor(long bytes) => bytes <= new DriveInfo(folder).AvailableFreeSpace - limits.FreeBytesMin;
 }

@@ -24,6 +24,21 @@ public static class NodeCodes
     /// <summary>An object pack is malformed.</summary>
     public const string InvalidPack = nameof(InvalidPack);
 
+    /// <summary>An uploaded archive is not what its name says, or no archive.</summary>
+    public const string InvalidArchive = nameof(InvalidArchive);
+
+    /// <summary>A narinfo is malformed, or does not fit what was uploaded.</summary>
+    public const string InvalidNarInfo = nameof(InvalidNarInfo);
+
+    /// <summary>The archive that a narinfo names was not uploaded to this node.</summary>
+    public const string ArchiveMissing = nameof(ArchiveMissing);
+
+    /// <summary>More bytes than this node could ever take.</summary>
+    public const string TooLarge = nameof(TooLarge);
+
+    /// <summary>An upload brought nothing for too long.</summary>
+    public const string UploadStalled = nameof(UploadStalled);
+
     /// <summary>A bound is reached; come back later.</summary>
     public const string Overloaded = nameof(Overloaded);
 

@@ -35,6 +35,32 @@ public sealed class PathStream(GatewaySessions sessions, IRepositoryGate gate, G
         return await verifications.RunAsync(stream, new PathAssembler(gate.Format(header.Repository).HashAlgorithm));
     }
 
+    /// <summary>Verifies one path in its turn.</summary>
+    /// <param name="staging">Of its transaction.</param>
+    /// <param name="upload">The path.</param>
+    /// <param name="ct">Gives up.</param>
+    public Task AddAsync(IStaging staging, PathUpload upload, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(staging);
+        ArgumentNullException.ThrowIfNull(upload);
+        return upload.Info.NarSize >= LargeNarBytes
+            ? InTurnAsync(_verifyingLarge, () => InTurnAsync(_verifying, () => staging.AddPathAsync(upload, ct), ct), ct)
+            : InTurnAsync(_verifying, () => staging.AddPathAsync(upload, ct), ct);
+    }
+
+    private static async Task InTurnAsync(SemaphoreSlim places, Func<Task> work, CancellationToken ct)
+    {
+        await places.WaitAsync(ct);
+        try
+        {
+            await work();
+        }
+        finally
+        {
+            places.Release();
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -102,28 +128,12 @@ public sealed class PathStream(GatewaySessions sessions, IRepositoryGate gate, G
         {
             try
             {
-                if (upload.Info.NarSize >= LargeNarBytes)
-                    await InTurnAsync(owner._verifyingLarge, () => InTurnAsync(owner._verifying, () => staging.AddPathAsync(upload, _stop.Token)));
-                else
-                    await InTurnAsync(owner._verifying, () => staging.AddPathAsync(upload, _stop.Token));
+                await owner.AddAsync(staging, upload, _stop.Token);
                 Interlocked.Increment(ref _paths);
             }
             catch (Exception e)
             {
                 Fail(e);
-            }
-        }
-
-        private async Task InTurnAsync(SemaphoreSlim places, Func<Task> work)
-        {
-            await places.WaitAsync(_stop.Token);
-            try
-            {
-                await work();
-            }
-            finally
-            {
-                places.Release();
             }
         }
 

@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Admin;
+using CvmfsNix.Cluster.Node.BinaryCache;
 using CvmfsNix.Cluster.Node.Control;
 using CvmfsNix.Cluster.Node.Dashboard;
 using CvmfsNix.Cluster.Node.Data;
@@ -14,6 +15,8 @@ using CvmfsNix.Cluster.Node.Metrics;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Node.Peers;
 using CvmfsNix.Cluster.Node.Replication;
+using CvmfsNix.Cluster.Store.Archives;
+using CvmfsNix.Cluster.Store.Ingest;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -34,6 +37,7 @@ public static class NodeHost
     private const int HeadersSizeMax = 32 << 10;
     private const int ConnectionsMax = 20_000;
     private const int StreamsPerConnectionMax = 256;
+    private const long UnpackedBytesMax = 128L << 20;
 
     // For calls that are being answered; the core hands over after it, in its own time.
     private static readonly TimeSpan ShutdownMax = TimeSpan.FromSeconds(5);
@@ -59,6 +63,16 @@ public static class NodeHost
             provider.GetRequiredService<FileSender>(),
             new GeoAnswer(options.Geo),
             provider.GetService<PeerStores>() is { } peers ? peers.TryBringAsync : null));
+        services.AddSingleton(provider => new CacheRepositories(
+            provider.GetService<IReplicaStores>() ?? new NoStores(), provider.GetService<PeerStores>() is { } peers ? peers.TryBringAsync : null));
+        services.AddSingleton<CacheReading>();
+        services.AddSingleton(_ => new CacheAccess(tokens, AccessTokens.Of([AdminToken.LoadOrCreate(options.Folders.Keys)]), options.Folders.Keys));
+        services.AddSingleton(_ => new ArchiveIntake(new IngestOptions { InFlightBytesMax = UnpackedBytesMax }));
+        services.AddSingleton<NarReceiver>();
+        services.AddSingleton<NarUploads>();
+        services.AddSingleton<NarInfoPublisher>();
+        services.AddSingleton<CacheWriting>();
+        services.AddSingleton<BinaryCacheEndpoint>();
         services.AddSingleton<GatewaySessions>();
         services.AddSingleton<PathStream>();
         services.AddSingleton<PublishingGateway>();
@@ -202,6 +216,7 @@ public static class NodeHost
             if (SurfaceOf(context) is { } surface)
                 metrics.Answered(surface, context.Request.Method, context.Response.StatusCode, Stopwatch.GetElapsedTime(started));
         });
+        var caches = app.Services.GetRequiredService<BinaryCacheEndpoint>();
         var peers = app.Services.GetService<PeerEndpoint>();
         var replicas = app.Services.GetService<ReplicaEndpoint>();
         app.MapWhen(context => SurfaceOf(context) == Surface.Data, branch => branch.Run(context =>
@@ -210,6 +225,7 @@ public static class NodeHost
             return path.Kind switch
             {
                 DataPathKind.Upload => uploads.ReceiveAsync(context, path),
+                DataPathKind.BinaryCache => caches.ServeAsync(context, path),
                 DataPathKind.Peer when peers is not null => peers.ServeAsync(context, path),
                 DataPathKind.Replica when replicas is not null => replicas.ServeAsync(context, path),
                 _ => folders.ServeAsync(context, path),

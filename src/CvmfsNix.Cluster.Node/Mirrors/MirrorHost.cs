@@ -1,4 +1,5 @@
 using CvmfsNix.Cluster.Actors.Mirrors;
+using CvmfsNix.Cluster.Node.BinaryCache;
 using CvmfsNix.Cluster.Node.Data;
 using CvmfsNix.Cluster.Node.Hosting;
 using CvmfsNix.Cluster.Node.Management;
@@ -37,6 +38,9 @@ public static class MirrorHost
             services.AddCvmfsNixMirror(new MirrorOptions { DataDirectory = options.Folders.Data, KeysDirectory = options.Folders.Keys, GcGrace = options.GcGrace });
             services.AddSingleton<IReplicaStores, MirrorStores>();
             services.AddSingleton<ReplicaEndpoint>();
+            services.AddSingleton(provider => new CacheRepositories(provider.GetRequiredService<IReplicaStores>()));
+            services.AddSingleton<CacheReading>();
+            services.AddSingleton<BinaryCacheEndpoint>();
             services.AddSingleton<INodeState, MirrorNodeState>();
             services.AddHostedService<CoreLink>();
         }
@@ -57,11 +61,18 @@ public static class MirrorHost
     {
         var folders = app.Services.GetRequiredService<RepositoryFolders>();
         var management = app.Services.GetRequiredService<ManagementEndpoint>();
+        // A mirror of a stock server has no registrations, so it is no binary cache.
+        var caches = app.Services.GetService<BinaryCacheEndpoint>();
         var packs = app.Services.GetService<ReplicaEndpoint>();
         app.MapWhen(context => NodeHost.SurfaceOf(context) == Surface.Data, branch => branch.Run(context =>
         {
             DataPath path = DataPath.Parse(context.Request.Path.Value ?? "");
-            return path.Kind == DataPathKind.Replica && packs is not null ? packs.ServeAsync(context, path) : folders.ServeAsync(context, path);
+            return path.Kind switch
+            {
+                DataPathKind.Replica when packs is not null => packs.ServeAsync(context, path),
+                DataPathKind.BinaryCache when caches is not null => caches.ServeAsync(context, path),
+                _ => folders.ServeAsync(context, path),
+            };
         }));
         app.MapWhen(context => NodeHost.SurfaceOf(context) == Surface.Management, branch => branch.Run(management.ServeAsync));
         app.MapWhen(context => NodeHost.SurfaceOf(context) == Surface.Control, branch => branch.Run(RefuseAsync));

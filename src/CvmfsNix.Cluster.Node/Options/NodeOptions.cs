@@ -75,6 +75,24 @@ public sealed record GatewayLimits
     /// <summary>Paths verified at the same time.</summary>
     public int VerificationsMax { get; init; } = Math.Max(2, Environment.ProcessorCount);
 
+    /// <summary>Archives that stock Nix uploads received at the same time.</summary>
+    public int NarsInFlightMax { get; init; } = 64;
+
+    /// <summary>Scratch of uploaded archives held until their narinfo comes; bytes. One that is larger alone is taken when nothing else is held.</summary>
+    public long NarBytesMax { get; init; } = 16L << 30;
+
+    /// <summary>Memory of the trees of uploaded archives; bytes.</summary>
+    public long NarMemoryMax { get; init; } = 96L << 20;
+
+    /// <summary>After this long without use an uploaded archive is dropped.</summary>
+    public TimeSpan NarIdleMax { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>An upload that brings nearly nothing for this long is ended.</summary>
+    public TimeSpan UploadStallMax { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>How long a narinfo waits for its commit, leaders that are lost meanwhile included.</summary>
+    public TimeSpan NarInfoWait { get; init; } = TimeSpan.FromSeconds(45);
+
     /// <summary>Files of repositories open for readers at the same time.</summary>
     public int OpenFilesMax { get; init; } = 512;
 

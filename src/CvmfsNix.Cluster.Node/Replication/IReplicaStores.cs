@@ -8,3 +8,9 @@ public interface IReplicaStores
     /// <summary>The repository's store; null when it is not open here, perhaps only for the moment.</summary>
     RepositoryStore? Find(string repository);
 }
+
+/// <summary>No stores at all.</summary>
+internal sealed class NoStores : IReplicaStores
+{
+    public RepositoryStore? Find(string repository) => null;
+}

@@ -59,7 +59,8 @@ public sealed class DefaultStoreTests
         Assert.Equal((202, 0), (verified.GetProperty("narPathsChecked").GetInt32(), verified.GetProperty("narPathsUnknown").GetInt32()));
         IReadOnlyDictionary<string, (string Signatures, string? ContentAddress)> kept = node.Provenance(repository.Name);
         Assert.Equal(202, kept.Count);
-        Assert.StartsWith("interop-1:", Assert.Single(kept, static path => path.Value.Signatures.Length > 0).Value.Signatures, StringComparison.Ordinal);
+        Assert.Single(kept, static path => path.Value.Signatures.Split('\n').Any(static s => s.StartsWith("interop-1:", StringComparison.Ordinal)));
+        Assert.All(kept.Values, path => Assert.Contains(repository.Name + "-1:", path.Signatures, StringComparison.Ordinal));
         Assert.StartsWith("fixed:r:sha256:", kept[odd.Value].ContentAddress, StringComparison.Ordinal);
         Assert.Equal(201, kept.Values.Count(static path => path.ContentAddress?.StartsWith("text:sha256:", StringComparison.Ordinal) == true));
         JsonElement again = await repository.PublishAsync(nix.StoreDirectory.FullPath(root), nix.DiskPath(odd), "--store-root", nix.ChrootFolder!);

@@ -56,12 +56,32 @@ public sealed partial class EmbeddedNode : IAsyncDisposable
         return kept;
     }
 
+    /// <summary>Folder of the keys, and of what says who may do what.</summary>
+    public string KeyFolder => Path.Combine(_folder.FullName, "data", "keys");
+
+    /// <summary>URL of a repository's binary cache.</summary>
+    public string CacheUrl(string repository) => $"{Http}/nix/{repository}";
+
     /// <summary>URL that a repository is served under.</summary>
     public Uri RepositoryUrl(string repository) => new($"{Http}/cvmfs/{repository}");
 
     /// <summary>Starts a node and waits until it is ready.</summary>
     /// <exception cref="InvalidOperationException">It ended, or did not get ready; with its log.</exception>
-    public static async Task<EmbeddedNode> StartAsync(CancellationToken cancellationToken)
+    public static Task<EmbeddedNode> StartAsync(CancellationToken cancellationToken) => StartAsync(["--http", "--grpc", "--management", "--remoting"], [], cancellationToken);
+
+    /// <summary>As <see cref="StartAsync(CancellationToken)"/>, with a log of warnings only: to be measured.</summary>
+    public static Task<EmbeddedNode> StartQuietAsync(CancellationToken cancellationToken) =>
+        StartAsync(["--http", "--grpc", "--management", "--remoting"], ["--log-level", "warning"], cancellationToken);
+
+    /// <summary>Starts a stratum1 of a node and waits until it serves what the node has.</summary>
+    /// <exception cref="InvalidOperationException">It ended, or did not get ready; with its log.</exception>
+    public static Task<EmbeddedNode> StartMirrorAsync(EmbeddedNode core, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(core);
+        return StartAsync(["--http", "--management"], ["--roles", "stratum1", "--core", core.Grpc], cancellationToken);
+    }
+
+    private static async Task<EmbeddedNode> StartAsync(string[] ports, string[] arguments, CancellationToken cancellationToken)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("cvmfsnix-node-");
         var start = new ProcessStartInfo(BuiltProgram.Node)
@@ -72,15 +92,15 @@ public sealed partial class EmbeddedNode : IAsyncDisposable
             UseShellExecute = false,
             WorkingDirectory = folder.FullName,
         };
-        foreach (string argument in (string[])["--data", Path.Combine(folder.FullName, "data"), "--log-level", "debug",
-            .. ((string[])["--http", "--grpc", "--management", "--remoting"]).SelectMany(static port => (string[])[port, "127.0.0.1:0"])])
+        foreach (string argument in (string[])["--data", Path.Combine(folder.FullName, "data"), .. arguments.Contains("--log-level") ? [] : (string[])["--log-level", "debug"],
+            .. arguments, .. ports.SelectMany(static port => (string[])[port, "127.0.0.1:0"])])
             start.ArgumentList.Add(argument);
         var node = new EmbeddedNode(new Process { StartInfo = start, EnableRaisingEvents = true }, folder);
         try
         {
             node.Launch();
             using JsonDocument ready = JsonDocument.Parse(await node._ready.Task.WaitAsync(Patience, cancellationToken).ConfigureAwait(false));
-            string Url(string name) => ready.RootElement.GetProperty(name).GetString()!.TrimEnd('/');
+            string Url(string name) => ready.RootElement.TryGetProperty(name, out JsonElement url) ? url.GetString()?.TrimEnd('/') ?? "" : "";
             (node.Http, node.Grpc, node.Management) = (Url("http"), Url("grpc"), Url("management"));
             return node;
         }

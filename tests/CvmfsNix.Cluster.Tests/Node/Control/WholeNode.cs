@@ -28,10 +28,10 @@ internal sealed class WholeNode : IAsyncDisposable
     private readonly WebApplication _app;
     private GrpcChannel? _channel;
 
-    private WholeNode(AccessTokens tokens)
+    private WholeNode(AccessTokens tokens, GatewayLimits limits)
     {
         string[] arguments = ["--data", _folder.Path, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--management", "127.0.0.1:0", "--remoting", "127.0.0.1:0", "--log-level", "error"];
-        NodeOptions options = NodeOptionsBinder.Bind(arguments, new Hashtable(), out _)!;
+        NodeOptions options = NodeOptionsBinder.Bind(arguments, new Hashtable(), out _)! with { Limits = limits };
         _data = DataFolder.Open(_folder.Path);
         _app = NodeHost.Build(options, _data, tokens, TextWriter.Null, services => services.AddEmbeddedCore(options));
     }
@@ -44,27 +44,33 @@ internal sealed class WholeNode : IAsyncDisposable
 
     public Contracts.Replication.Replication.ReplicationClient Replication { get; private set; } = null!;
 
+    public HttpClient Http { get; private set; } = null!;
+
     public string Data => _folder.Path;
 
-    public static async Task<WholeNode> StartAsync(AccessTokens? tokens = null)
+    public static async Task<WholeNode> StartAsync(AccessTokens? tokens = null, GatewayLimits? limits = null)
     {
-        var node = new WholeNode(tokens ?? AccessTokens.Off);
+        var node = new WholeNode(tokens ?? AccessTokens.Off, limits ?? new GatewayLimits());
         await node._app.StartAsync(TestContext.Current.CancellationToken);
         await node.Core.ReadyAsync(TestContext.Current.CancellationToken);
         await node.Core.CreateRepositoryAsync(new CreateRepository(Repository), TestContext.Current.CancellationToken);
         node._channel = GrpcChannel.ForAddress(node._app.Services.GetRequiredService<NodeAddresses>().Url(Surface.Control));
+        node.Http = new HttpClient { BaseAddress = new Uri(node._app.Services.GetRequiredService<NodeAddresses>().Url(Surface.Data)) };
         node.Publishing = new Publishing.PublishingClient(node._channel);
         node.Replication = new Contracts.Replication.Replication.ReplicationClient(node._channel);
         return node;
     }
 
-    public Task PublishAsync(string name) => DirectPublish.RunAsync(Core, Repository, SyntheticPath.Package(name), DateTimeOffset.UtcNow, TestContext.Current.CancellationToken);
+    public Task PublishAsync(string name) => PublishAsync(SyntheticPath.Package(name));
+
+    public Task PublishAsync(SyntheticPath path) => DirectPublish.RunAsync(Core, Repository, path, DateTimeOffset.UtcNow, TestContext.Current.CancellationToken);
 
     public Task StopAsync() => _app.StopAsync();
 
     public async ValueTask DisposeAsync()
     {
         _channel?.Dispose();
+        Http?.Dispose();
         await _app.StopAsync();
         await _app.DisposeAsync();
         _data.Dispose();

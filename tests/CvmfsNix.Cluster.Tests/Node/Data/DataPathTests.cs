@@ -24,6 +24,10 @@ public sealed class DataPathTests
         Assert.Equal((kind, rest), (parsed.Kind, parsed.Rest));
     }
 
+    [Fact]
+    public void A_binary_cache_takes_apart_its_paths_itself() =>
+        Assert.Equal(new DataPath(DataPathKind.BinaryCache, "a.example.org", "nar/x/../y"), DataPath.Parse("/nix/a.example.org/nar/x/../y"));
+
     [Theory]
     [InlineData("")]
     [InlineData("/")]
@@ -44,7 +48,8 @@ public sealed class DataPathTests
     [InlineData("/cvmfs/a.example.org/passwd")]
     [InlineData("/cvmfs/a.example.org/.cvmfs")]
     [InlineData("/cvmfs/.hidden/.cvmfspublished")]
-    [InlineData("/nix/a.example.org/nix-cache-info")]
+    [InlineData("/nix/a.example.org")]
+    [InlineData("/nix/.a/nix-cache-info")]
     [InlineData("cvmfs/a.example.org/.cvmfspublished")]
     public void Everything_else_is_nothing(string path) => Assert.Equal(DataPathKind.None, DataPath.Parse(path).Kind);
 
