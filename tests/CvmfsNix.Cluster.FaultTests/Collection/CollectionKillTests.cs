@@ -109,7 +109,8 @@ public sealed class CollectionKillTests(ITestOutputHelper output)
             "the collection complains",
             cancellationToken);
         Assert.Contains("Nothing is collected", status.GetProperty("collectionProblem").GetString());
-        Assert.Equal(before.Where(f => !f.EndsWith('C')), CollectedRepository.Objects(settings.Data, Repository).Where(f => !f.EndsWith('C')));
+        // Superseded tag databases go by an event of the writer, which needs no look at anything.
+        Assert.Equal(before.Where(IsContent), CollectedRepository.Objects(settings.Data, Repository).Where(IsContent));
 
         foreach ((string file, byte[] bytes) in kept)
             await File.WriteAllBytesAsync(file, bytes, cancellationToken);
@@ -119,6 +120,8 @@ public sealed class CollectionKillTests(ITestOutputHelper output)
             cancellationToken);
         await repository.VerifyAsync(node.Addresses, cancellationToken);
     }
+
+    private static bool IsContent(string file) => char.IsAsciiHexDigitLower(file[^1]) || file.EndsWith('P');
 
     /// <summary>After every grace what lies in the store is what is needed.</summary>
     private static async Task AssertOnlyLiveAsync(CollectedRepository repository, NodeAddresses server, string data, Random random, CancellationToken cancellationToken)
