@@ -36,7 +36,9 @@ public static class NarDecompression
 
     /// <summary>Whether an exception of reading says that the compressed bytes are damaged, rather than that they could not be had.</summary>
     public static bool IsDamage(Exception e) =>
-        e is SharpCompressException or ZstdException or EndOfStreamException or InvalidDataException or OverflowException or ArgumentException or IndexOutOfRangeException;
+        e is SharpCompressException or ZstdException or EndOfStreamException or InvalidDataException or OverflowException or ArgumentException or IndexOutOfRangeException
+            // Brotli's.
+            or (InvalidOperationException and not ObjectDisposedException);
 
     /// <summary>Passes everything on but being closed, and counts.</summary>
     private sealed class Unclosed(Stream file) : Stream
