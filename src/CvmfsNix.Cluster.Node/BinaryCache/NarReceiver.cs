@@ -13,8 +13,6 @@ namespace CvmfsNix.Cluster.Node.BinaryCache;
 /// <summary>Unpacks uploaded archives as they come in, and checks that each is the file its name says.</summary>
 internal sealed class NarReceiver(ArchiveIntake intake)
 {
-    private const int Buffer = 64 << 10;
-
     /// <summary>Reads a body to its end.</summary>
     /// <exception cref="NodeException">It is not what its name says.</exception>
     public async Task<UploadedNar> ReceiveAsync(RepositoryStore store, NarFileName name, string shownName, Stream body, CancellationToken ct)
@@ -49,9 +47,8 @@ internal sealed class NarReceiver(ArchiveIntake intake)
                 await using (var zstd = new DecompressionStream(file, bufferSize: 0, checkEndOfStream: true, leaveOpen: true))
                     return await intake.ReceiveAsync(store, zstd, ct);
             default:
-                await using (var guarded = new XzHeaderGuard(file))
-                await using (var buffered = new BufferedStream(guarded, Buffer))
-                await using (var xz = new XZStream(buffered))
+                await using (var input = new XzInput(file))
+                await using (var xz = new XZStream(input))
                     return await intake.ReceiveAsync(store, xz, ct);
         }
     }
