@@ -156,6 +156,8 @@ public sealed class RepositoryIndex : IDisposable
             Add(connection, transaction, MetaKeys.StoredBytes, bytes);
             Add(connection, transaction, MetaKeys.Revision, checked((long)(revision - stands)));
             transaction.Commit();
+            if (gone > 0)
+                Paths.Changed();
             return true;
         }
     }

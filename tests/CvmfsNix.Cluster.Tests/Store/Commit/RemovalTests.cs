@@ -25,9 +25,12 @@ public sealed class RemovalTests
         await repository.PublishAsync(Cancel, Small("inline", algorithm), SyntheticPath.Package("nested", algorithm: algorithm), SyntheticPath.Package("stays", algorithm: algorithm));
         await repository.PublishAsync(Cancel, SyntheticPath.Of("file", SyntheticTree.File("one file"), algorithm: algorithm), SyntheticPath.Of("link", SyntheticTree.Symlink("/x"), algorithm: algorithm));
 
+        long changes = repository.Store.Index.Paths.Changes;
         CommittedRevision? removal = await repository.RemoveAsync(Cancel, Name("inline"), Name("nested"), Name("link"), Name("never-there"));
 
         Assert.Equal(3, removal!.PathsRemoved);
+        // Whoever keeps what it found in the index looks again.
+        Assert.Equal(changes + 1, repository.Store.Index.Paths.Changes);
         Assert.Equal(2, repository.Head.Paths);
         Assert.Null(repository.Store.Index.Paths.Find(Name("nested")));
         Assert.Equal(2, repository.Store.Usage.Paths);
