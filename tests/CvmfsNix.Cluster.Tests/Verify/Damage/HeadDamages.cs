@@ -72,8 +72,9 @@ internal static class HeadDamages
         }),
     ];
 
+    // The second line: a fingerprint may begin with an E as well.
     private static void Expire(DamageableRepository repository, DateTimeOffset at) =>
-        repository.EditWhitelist(body => string.Concat(body.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => (l[0] == 'E' ? $"E{at:yyyyMMddHHmmss}" : l) + "\n")));
+        repository.EditWhitelist(body => string.Concat(body.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select((l, i) => (i == 1 ? $"E{at:yyyyMMddHHmmss}" : l) + "\n")));
 
     private static void ChangeDigit(DamageableRepository repository, string file, string old, string changed)
     {
