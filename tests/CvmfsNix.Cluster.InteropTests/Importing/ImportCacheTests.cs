@@ -38,7 +38,7 @@ public sealed class ImportCacheTests
 
             await using RepositoryReader reader = await repository.OpenAsync();
             foreach ((StorePathName one, (NarHash Hash, long Size) registered) in await StoreOnDisk.RegisteredAsync(nix, closure))
-                Assert.Equal((one, registered), (one, await PublishedRepository.NarOfAsync(reader, RepositoryPath.Parse("/store").Combine(one.Value))));
+                Assert.Equal((one, registered), (one, await PublishedRepository.NarOfAsync(reader, RepositoryPath.Parse(nix.StoreDirectory.Value).Combine(one.Value))));
         }
 
         string served = $"file://{folder}/cache-xz";
