@@ -25,8 +25,7 @@ public static class NarDecompression
         {
             NarCompression.None => new BufferedStream(new Unclosed(file), Buffer),
             NarCompression.Zstd => new DecompressionStream(file, bufferSize: 0, checkEndOfStream: true, leaveOpen: true),
-            // The decoder asks how far it has come.
-            "xz" => new XZStream(new Unclosed(new BufferedStream(new XzHeaderGuard(new Unclosed(file)), Buffer))),
+            "xz" => new XZStream(new XzInput(file)),
             "bzip2" => BZip2Stream.Create(new BufferedStream(new Unclosed(file), Buffer), SharpCompress.Compressors.CompressionMode.Decompress, decompressConcatenated: true),
             "gzip" => new GZipStream(file, System.IO.Compression.CompressionMode.Decompress, leaveOpen: true),
             "br" => new BrotliStream(file, System.IO.Compression.CompressionMode.Decompress, leaveOpen: true),
@@ -40,11 +39,9 @@ public static class NarDecompression
             // Brotli's.
             or (InvalidOperationException and not ObjectDisposedException);
 
-    /// <summary>Passes everything on but being closed, and counts.</summary>
+    /// <summary>Passes everything on but being closed.</summary>
     private sealed class Unclosed(Stream file) : Stream
     {
-        private long _read;
-
         public override bool CanRead => true;
 
         public override bool CanSeek => false;
@@ -53,26 +50,16 @@ public static class NarDecompression
 
         public override long Length => throw new NotSupportedException();
 
-        public override long Position { get => _read; set => throw new NotSupportedException(); }
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
         public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
-        public override int Read(Span<byte> buffer)
-        {
-            int count = file.Read(buffer);
-            _read += count;
-            return count;
-        }
+        public override int Read(Span<byte> buffer) => file.Read(buffer);
 
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
             ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            int count = await file.ReadAsync(buffer, cancellationToken);
-            _read += count;
-            return count;
-        }
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => file.ReadAsync(buffer, cancellationToken);
 
         public override void Flush()
         {

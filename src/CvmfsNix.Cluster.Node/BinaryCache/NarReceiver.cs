@@ -1,12 +1,10 @@
 using CvmfsNix.Cluster.Nix.Archives;
+using CvmfsNix.Cluster.Nix.Compression;
 using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.NarInfos;
 using CvmfsNix.Cluster.Node.Errors;
 using CvmfsNix.Cluster.Store.Archives;
 using CvmfsNix.Cluster.Store.Repositories;
-using SharpCompress.Common;
-using SharpCompress.Compressors.Xz;
-using SharpCompress.Compressors.ZStandard;
 
 namespace CvmfsNix.Cluster.Node.BinaryCache;
 
@@ -39,24 +37,18 @@ internal sealed class NarReceiver(ArchiveIntake intake)
 
     private async Task<ReceivedArchive> UnpackAsync(RepositoryStore store, NarFileName name, HashingBody file, CancellationToken ct)
     {
-        switch (name.Compression)
-        {
-            case NarCompression.None:
-                return await intake.ReceiveAsync(store, file, ct);
-            case NarCompression.Zstd:
-                await using (var zstd = new DecompressionStream(file, bufferSize: 0, checkEndOfStream: true, leaveOpen: true))
-                    return await intake.ReceiveAsync(store, zstd, ct);
-            default:
-                await using (var input = new XzInput(file))
-                await using (var xz = new XZStream(input))
-                    return await intake.ReceiveAsync(store, xz, ct);
-        }
+        if (name.Compression == NarCompression.None)
+            return await intake.ReceiveAsync(store, file, ct);
+        await using Stream archive = NarDecompression.Open(file, name.Compression);
+        return await intake.ReceiveAsync(store, archive, ct);
     }
 
     private static string? Problem(Exception e) => e switch
     {
         NarFormatException => $"It is no valid Nix archive: {e.Message}",
-        SharpCompressException or ZstdException or EndOfStreamException or InvalidDataException or OverflowException or ArgumentException or IndexOutOfRangeException => $"It cannot be decompressed: {e.Message}",
+        // No decoder of what is taken here throws it: it would be a mistake of this program.
+        InvalidOperationException => null,
+        _ when NarDecompression.IsDamage(e) => $"It cannot be decompressed: {e.Message}",
         _ => null,
     };
 

@@ -1,10 +1,10 @@
 namespace CvmfsNix.Cluster.Nix.Compression;
 
 /// <summary>
-/// Looks at the first bytes of an xz file as they pass: a dictionary is allocated at the size that the header of a block asks for, up to 4 GiB.
-/// The file is passed on unchanged.
+/// An xz file on its way to the decoder: read in blocks, with its place counted, as the decoder asks for it byte by byte and aligns itself by the
+/// place. Looks at the first bytes: a dictionary is allocated at the size that the header of a block asks for, up to 4 GiB.
 /// </summary>
-internal sealed class XzHeaderGuard(Stream file) : Stream
+internal sealed class XzInput(Stream file) : Stream
 {
     // The code of 64 MiB, the largest that xz itself makes by a preset.
     private const byte DictionaryMax = 28;
@@ -12,9 +12,10 @@ internal sealed class XzHeaderGuard(Stream file) : Stream
     private const int StreamHeader = 12;
     private const byte Lzma2 = 0x21;
 
-    private readonly byte[] _head = new byte[HeaderBytes];
+    private readonly byte[] _buffer = new byte[64 << 10];
     private int _filled;
     private int _given;
+    private long _position;
     private bool _checked;
 
     public override bool CanRead => true;
@@ -25,28 +26,35 @@ internal sealed class XzHeaderGuard(Stream file) : Stream
 
     public override long Length => throw new NotSupportedException();
 
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+    public override long Position { get => _position; set => throw new NotSupportedException(); }
 
-    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+    public override int Read(Span<byte> buffer)
+    {
+        if (_given == _filled)
+        {
+            _filled = _checked ? file.Read(_buffer) : file.ReadAtLeast(_buffer, HeaderBytes, throwOnEndOfStream: false);
+            Filled();
+        }
+
+        return Take(buffer);
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        if (!_checked)
+        if (_given == _filled)
         {
-            _filled = await file.ReadAtLeastAsync(_head, HeaderBytes, throwOnEndOfStream: false, cancellationToken);
-            Check(_head.AsSpan(0, _filled));
-            _checked = true;
+            _filled = _checked
+                ? await file.ReadAsync(_buffer, cancellationToken)
+                : await file.ReadAtLeastAsync(_buffer, HeaderBytes, throwOnEndOfStream: false, cancellationToken);
+            Filled();
         }
 
-        if (_given == _filled)
-            return await file.ReadAsync(buffer, cancellationToken);
-        int count = Math.Min(buffer.Length, _filled - _given);
-        _head.AsMemory(_given, count).CopyTo(buffer);
-        _given += count;
-        return count;
+        return Take(buffer.Span);
     }
 
     public override void Flush()
@@ -58,6 +66,23 @@ internal sealed class XzHeaderGuard(Stream file) : Stream
     public override void SetLength(long value) => throw new NotSupportedException();
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    private void Filled()
+    {
+        _given = 0;
+        if (!_checked)
+            Check(_buffer.AsSpan(0, Math.Min(_filled, HeaderBytes)));
+        _checked = true;
+    }
+
+    private int Take(Span<byte> buffer)
+    {
+        int count = Math.Min(buffer.Length, _filled - _given);
+        _buffer.AsSpan(_given, count).CopyTo(buffer);
+        _given += count;
+        _position += count;
+        return count;
+    }
 
     // Stream header, then the first block's: its size, flags (count of filters; sizes that may follow), and the filters, of which the last is LZMA2.
     private static void Check(ReadOnlySpan<byte> head)
