@@ -33,7 +33,21 @@ ci=0
 passed=0 failed=0 skipped=0
 out=$(mktemp -d "${TMPDIR:-/tmp}/cvmfsnix-tests.XXXXXX")
 trap 'rm -rf "$out"' EXIT
+# Logs of nodes are long, and a log that was cut at its beginning must still tell what failed and why.
+failures() {
+    local report
+    for report in "$out"/*.xml; do
+        [ -s "$report" ] || continue
+        tr '\n' '\001' <"$report" | sed 's/<test /\n<test /g' | grep 'result="Fail"' \
+            | sed -n 's/.* name="\([^"]*\)".*<message>\(<!\[CDATA\[\)\{0,1\}\([^]<]*\).*/  \1:\x01\3/p' | cut -c 1-1500 | tr '\001' '\n'
+    done
+}
 finish() {
+    if [ "$failed" -gt 0 ]; then
+        echo
+        echo "Failed, with the beginning of each message:"
+        failures
+    fi
     if [ -s "$out/skips" ]; then
         echo
         echo "Skipped, with reasons:"

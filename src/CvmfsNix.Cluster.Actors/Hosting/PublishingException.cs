@@ -1,4 +1,5 @@
 using CvmfsNix.Cluster.Model.Repositories;
+using Microsoft.Data.Sqlite;
 
 namespace CvmfsNix.Cluster.Actors.Hosting;
 
@@ -75,12 +76,14 @@ public static class PublishingCodes
     // ENOSPC, EDQUOT, and the name the framework gives both elsewhere.
     private static readonly int[] DiskFullResults = [28, 122, unchecked((int)0x80070070)];
 
+    private const int SqliteFull = 13;
+
     /// <summary>Whether an exception, or what it was caused by, is a disk without room.</summary>
     public static bool IsDiskFull(Exception exception)
     {
         for (Exception? e = exception; e is not null; e = e.InnerException)
         {
-            if (e is IOException && DiskFullResults.Contains(e.HResult))
+            if ((e is IOException && DiskFullResults.Contains(e.HResult)) || e is SqliteException { SqliteErrorCode: SqliteFull })
                 return true;
         }
 

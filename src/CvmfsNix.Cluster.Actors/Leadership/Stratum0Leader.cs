@@ -32,7 +32,7 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
     public const string RegistryTopic = "registry";
 
     /// <summary>A leadership that lasted this long may be given away for want of disk space.</summary>
-    private static readonly TimeSpan TenureMin = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan TenureMin = TimeSpan.FromSeconds(15);
 
     private static readonly TimeSpan StatusTimeout = TimeSpan.FromSeconds(1);
 

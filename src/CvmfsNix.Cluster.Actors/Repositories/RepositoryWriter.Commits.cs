@@ -198,7 +198,7 @@ internal sealed partial class RepositoryWriter
         bool tooFew = failed.Cause is TooFewCopiesException;
         bool diskFull = PublishingCodes.IsDiskFull(failed.Cause);
         _diskFullSince = diskFull ? _diskFullSince ?? _settings.Clock.GetTimestamp() : null;
-        var advice = _pacing.Failed(_inFlight.Count, passes, tooFew ? PutOffTick : null);
+        var advice = _pacing.Failed(_inFlight.Count, passes, tooFew ? PutOffTick : diskFull ? DiskTick : null);
         if (advice.RejectAlone)
         {
             Reject(_inFlight[0].Transaction, failed.Cause);

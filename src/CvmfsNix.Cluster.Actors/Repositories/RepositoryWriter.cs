@@ -57,6 +57,12 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     /// <summary>What waits for stores is tried again after this; a store that came back is noticed by then.</summary>
     private static readonly TimeSpan PutOffTick = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>
+    /// What waits for room on the disk is tried again after this at the latest: somebody who makes room waits for it, the leader gives its place
+    /// up only when it is told of it after its shortest tenure, and a try that fails at once costs little.
+    /// </summary>
+    private static readonly TimeSpan DiskTick = TimeSpan.FromSeconds(1);
+
     /// <summary>How long a full disk may be an accident of the moment: a log that is rotated, an archive that is moved.</summary>
     private static readonly TimeSpan DiskPatience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan TellAgainEvery = TimeSpan.FromSeconds(5);

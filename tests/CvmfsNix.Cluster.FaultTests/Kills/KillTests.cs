@@ -21,7 +21,8 @@ public sealed class KillTests(ITestOutputHelper output)
     private const string Repository = "kills.example.org";
     private const int Builders = 2;
     private const int TransactionsOfABuilder = 3;
-    private const int KillsInEveryPhase = 5;
+
+    private static readonly int KillsInEveryPhase = BuiltPrograms.FullSize ? 5 : 4;
 
     private static readonly string[] Steps =
     [
@@ -40,7 +41,7 @@ public sealed class KillTests(ITestOutputHelper output)
     public async Task Nothing_acknowledged_is_lost_or_applied_twice_however_often_the_node_is_killed()
     {
         CancellationToken cancellationToken = TestContext.Current.CancellationToken;
-        int kills = BuiltPrograms.FullSize ? 200 : 40;
+        int kills = BuiltPrograms.FullSize ? 200 : 26;
         int atRandom = kills / 10;
         int seed = BuiltPrograms.Seed;
         output.WriteLine($"seed {seed}, {kills} kills");

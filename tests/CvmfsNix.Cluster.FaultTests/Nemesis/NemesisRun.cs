@@ -99,9 +99,20 @@ internal sealed class NemesisRun : IAsyncDisposable
             _landed[where] = _landed.GetValueOrDefault(where) + 1;
         }
 
-        await Task.Delay(time.For, cancellationToken);
-        if (time.UntilProgress)
-            await Load.ProgressAsync(injected, cancellationToken);
+        try
+        {
+            await Task.Delay(time.For, cancellationToken);
+            if (time.Until is { } reached)
+                await reached(cancellationToken);
+            if (time.UntilProgress)
+                await Load.ProgressAsync(injected, cancellationToken);
+        }
+        catch when (fault is IAsyncDisposable)
+        {
+            await ((IAsyncDisposable)fault).DisposeAsync();
+            throw;
+        }
+
         long healing = TimeProvider.System.GetTimestamp();
         await fault.HealAsync(cancellationToken);
         long healed = TimeProvider.System.GetTimestamp();
@@ -215,7 +226,8 @@ internal sealed class NemesisRun : IAsyncDisposable
 /// <summary>How long a fault lasts.</summary>
 /// <param name="For">At least.</param>
 /// <param name="UntilProgress">Also until something that was begun after it is acknowledged.</param>
-internal sealed record FaultTime(TimeSpan For, bool UntilProgress)
+/// <param name="Until">Also until this ends, before progress is waited for.</param>
+internal sealed record FaultTime(TimeSpan For, bool UntilProgress, Func<CancellationToken, Task>? Until = null)
 {
     public static FaultTime Seconds(double seconds) => new(TimeSpan.FromSeconds(seconds), false);
 

@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Node.Errors;
 using CvmfsNix.Cluster.Store.Packs;
 using CvmfsNix.Cluster.Store.Trees;
 using Grpc.Core;
+using Microsoft.Data.Sqlite;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Node.Errors;
@@ -38,6 +39,7 @@ public sealed class ErrorMappingTests
         Assert.Equal("NarHashMismatch", ErrorMapping.Describe(new PathRejectedException("NarHashMismatch", "p", "m")).Code);
         Assert.Equal(NodeCodes.InvalidPack, ErrorMapping.Describe(new PackFormatException(3, "short")).Code);
         Assert.Equal(NodeCodes.DiskFull, ErrorMapping.Describe(new InvalidOperationException("outer", new IOException("full", 28))).Code);
+        Assert.Equal(NodeCodes.DiskFull, ErrorMapping.Describe(new SqliteException("database or disk is full", 13)).Code);
         NodeError defect = ErrorMapping.Describe(new InvalidOperationException("secret detail"));
         Assert.Equal(NodeCodes.Internal, defect.Code);
         Assert.DoesNotContain("secret", defect.Message);
