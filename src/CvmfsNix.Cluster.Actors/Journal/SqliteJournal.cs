@@ -8,7 +8,8 @@ namespace CvmfsNix.Cluster.Actors.Journal;
 /// </summary>
 internal sealed class SqliteJournal(string file) : IJournalDatabase
 {
-    private const string Schema = """
+    /// <summary>Makes the tables where they are missing.</summary>
+    internal const string Schema = """
         CREATE TABLE IF NOT EXISTS journal (
           ordering        INTEGER       NOT NULL PRIMARY KEY AUTOINCREMENT,
           created         INTEGER       NOT NULL,

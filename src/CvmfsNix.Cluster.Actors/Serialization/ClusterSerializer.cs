@@ -148,7 +148,11 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
     public override byte[] ToBinary(object obj) => Bytes(obj);
 
     /// <exception cref="SerializationException">The manifest is not known here, or the bytes are not its message.</exception>
-    public override object FromBinary(byte[] bytes, string manifest)
+    public override object FromBinary(byte[] bytes, string manifest) => Read(bytes, manifest);
+
+    /// <summary>What journal rows hold, for whoever reads them without an actor system.</summary>
+    /// <exception cref="SerializationException">The manifest is not known here, or the bytes are not its message.</exception>
+    internal static object Read(byte[] bytes, string manifest)
     {
         if (!ByManifest.TryGetValue(manifest, out var rule))
             throw new SerializationException($"The manifest '{manifest}' is not known to this version. A newer node wrote it: upgrade this one.");

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using CvmfsNix.Cluster.Cli.Backups;
 using CvmfsNix.Cluster.Cli.Clients;
 using CvmfsNix.Cluster.Cli.Development;
 using CvmfsNix.Cluster.Cli.Health;
@@ -44,6 +45,8 @@ internal static class CommandTree
             ClientConfigCommand.Build(context),
             HookCommand.Build(context),
             AgentCommands.Build(context),
+            BackupCommands.BuildBackup(context),
+            BackupCommands.BuildRestore(context),
             HealthcheckCommand.Build(context),
             PbmProgram.Listed(),
             DevelopmentCommands.Build(context),

@@ -224,6 +224,7 @@ internal sealed record BatchLineJson
     public bool Closure { get; init; } = true;
 }
 
+[JsonSerializable(typeof(BackupJson))]
 [JsonSerializable(typeof(ErrorJson))]
 [JsonSerializable(typeof(RepositoryJson))]
 [JsonSerializable(typeof(IReadOnlyList<RepositoryJson>))]

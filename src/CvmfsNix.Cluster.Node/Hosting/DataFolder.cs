@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using CvmfsNix.Cluster.Store.Files;
+using CvmfsNix.Cluster.Store.Layout;
 using Microsoft.Win32.SafeHandles;
 
 namespace CvmfsNix.Cluster.Node.Hosting;
@@ -49,9 +50,16 @@ public sealed partial class DataFolder : IDisposable
         var folder = new DataFolder(path, Lock(path));
         try
         {
+            if (UnfinishedRestore.IsIn(path))
+                throw new DataFolderException($"the data folder {path} holds a backup that was not restored to the end: run the same cvmfsnix restore again, or empty the folder.");
             File.Delete(NodeFile(path));
             folder.EmptyStaging();
             return folder;
+        }
+        catch (DataFolderException)
+        {
+            folder.Dispose();
+            throw;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,0 +1,13 @@
+namespace CvmfsNix.Cluster.Cli.Output;
+
+internal sealed record BackupJson(
+    string Backup,
+    string TakenAt,
+    string Store,
+    long Events,
+    IReadOnlyList<string> Keys,
+    IReadOnlyList<BackupRepositoryJson> Repositories,
+    long TransactionsLeftOut,
+    long DurationMs);
+
+internal sealed record BackupRepositoryJson(string Repository, ulong Revision, string RootHash, long Sequence, long Objects, long Bytes);

@@ -1,0 +1,88 @@
+using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Recovery.Backups;
+using CvmfsNix.Cluster.Store.Layout;
+
+namespace CvmfsNix.Cluster.Recovery.Restoring;
+
+/// <summary>
+/// Restores a backup into an empty data folder and journal: all of it or nothing. Every byte is compared with its checksum before anything is written. The journal is
+/// last: without it a node finds nothing, with it everything.
+/// </summary>
+/// <param name="request">What to do.</param>
+/// <param name="note">Told what is being done.</param>
+public sealed class RestoreRun(RestoreRequest request, Action<string> note)
+{
+    /// <summary>Restores it.</summary>
+    /// <exception cref="RecoveryException">Nothing was changed.</exception>
+    public async Task<BackupManifest> RunAsync(CancellationToken ct)
+    {
+        try
+        {
+            return await RestoreAsync(ct).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new RecoveryException(RecoveryCodes.FileFailed, e.Message, request.DataDirectory, "make room, or give the command the right to read the backup and to write there; then try again", e);
+        }
+    }
+
+    private async Task<BackupManifest> RestoreAsync(CancellationToken ct)
+    {
+        BackupContent backup = BackupContent.Open(request.Backup);
+        bool byReference = backup.Manifest.Store == BackupStore.Reference;
+        if (byReference && !request.JournalOnly && request.ObjectsDirectory is null)
+        {
+            throw new RecoveryException(
+                RecoveryCodes.StoreIncomplete, $"The backup {request.Backup} is by reference: it has no objects.", request.Backup,
+                "give --objects DIR, the folder DATA/cvmfs of another store or of a mirror; or --journal-only where the stores are still there");
+        }
+
+        string data = Path.GetFullPath(request.DataDirectory);
+        string? objects = byReference ? request.ObjectsDirectory : null;
+        var target = new RestoreTarget(request.JournalOnly ? null : data, Path.GetFullPath(request.KeysDirectory));
+        target.RequireEmpty(backup);
+        if (request.Journal is JournalOptions.Sqlite { File: var file } && File.Exists(file) && !UnfinishedRestore.IsIn(data))
+            throw new RecoveryException(RecoveryCodes.TargetNotEmpty, $"{file} is there.", file, "a backup is restored to where no journal is; move it out of the way, or give another --data");
+        JournalTarget? database = request.Journal is JournalOptions.PostgreSql server ? new JournalTarget(server) : null;
+        try
+        {
+            if (database is not null)
+                await database.RequireEmptyAsync(ct).ConfigureAwait(false);
+            note("comparing the backup with its checksums");
+            backup.Verify(objects, withObjects: !(byReference && request.JournalOnly), ct);
+            note("writing");
+            await WriteAsync(backup, target, database, objects, ct).ConfigureAwait(false);
+            return backup.Manifest;
+        }
+        finally
+        {
+            if (database is not null)
+                await database.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task WriteAsync(BackupContent backup, RestoreTarget target, JournalTarget? database, string? objects, CancellationToken ct)
+    {
+        bool mayUndo = true;
+        try
+        {
+            target.Stage(backup, objects, ct);
+            if (database is null)
+                target.StageJournal(backup, request.JournalOnly ? ((JournalOptions.Sqlite)request.Journal).File : null);
+            else
+                await database.WriteAsync(backup.Folder.Journal, ct).ConfigureAwait(false);
+            target.WriteKeys(backup);
+            target.Place();
+            // From here on the outcome may be unknown.
+            mayUndo = false;
+            if (database is not null)
+                await database.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+            target.Finish();
+        }
+        catch when (mayUndo)
+        {
+            target.Undo();
+            throw;
+        }
+    }
+}
