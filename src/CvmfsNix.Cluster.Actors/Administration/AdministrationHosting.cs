@@ -1,4 +1,6 @@
 using CvmfsNix.Cluster.Actors.Administration.Audit;
+using CvmfsNix.Cluster.Actors.Administration.Tables;
+using CvmfsNix.Cluster.Actors.Administration.Tokens;
 using CvmfsNix.Cluster.Actors.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -15,12 +17,8 @@ internal static class AdministrationHosting
         services.AddSingleton<IRepositoryHistory, RepositoryHistory>();
         services.AddSingleton<IStoreAdministration, StoreAdministration>();
         services.AddSingleton<IOperations, Operations>();
-        services.AddSingleton<IAuditLog>(_ => new AuditTable(options.Journal switch
-        {
-            JournalOptions.Sqlite sqlite => new SqliteAuditDatabase(sqlite.File),
-            JournalOptions.PostgreSql postgres => new PostgreSqlAuditDatabase(postgres.ConnectionString),
-            _ => throw new ArgumentException($"{options.Journal.GetType().Name} is no kind of journal.", nameof(options)),
-        }));
+        services.AddSingleton<IAuditLog>(_ => new AuditTable(SideDatabase.Of(options.Journal)));
+        services.AddSingleton<ITokenTable>(_ => new TokenTable(SideDatabase.Of(options.Journal)));
         return services;
     }
 }

@@ -64,6 +64,9 @@ public static class PublishingCodes
     /// <summary>What was asked for cannot be written down, so it was not done.</summary>
     public const string AuditUnavailable = nameof(AuditUnavailable);
 
+    /// <summary>The tokens that are kept in the journal's database cannot be read, so it is not known whether one is good.</summary>
+    public const string TokensUnavailable = nameof(TokensUnavailable);
+
     /// <summary>There is no such tag.</summary>
     public const string UnknownTag = nameof(UnknownTag);
 

@@ -14,6 +14,7 @@ using CvmfsNix.Cluster.Cli.Retention;
 using CvmfsNix.Cluster.Cli.Running;
 using CvmfsNix.Cluster.Cli.Spooling;
 using CvmfsNix.Cluster.Cli.Tags;
+using CvmfsNix.Cluster.Cli.Tokens;
 using CvmfsNix.Cluster.Cli.Transactions;
 using CvmfsNix.Cluster.Cli.Verifying;
 
@@ -39,6 +40,7 @@ internal static class CommandTree
             GetCommand.Build(context),
             VerifyCommand.Build(context),
             KeyCommands.Build(context),
+            TokenCommands.Build(context),
             RunCommand.BuildRun(context),
             RunCommand.BuildEnter(context),
             ImportCommand.Build(context),

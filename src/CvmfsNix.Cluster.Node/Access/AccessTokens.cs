@@ -5,34 +5,41 @@ using CvmfsNix.Cluster.Model.Replicas;
 namespace CvmfsNix.Cluster.Node.Access;
 
 /// <summary>
-/// The tokens that open the node's writing surfaces. Without tokens everyone may; the options allow that on loopback, or when it was said aloud.
-/// A token comes as <c>Bearer TOKEN</c> or as the password of <c>Basic</c>. A token bound to a replica opens nothing but that replica's stream. Only digests are kept, and they are compared in constant time.
+/// The tokens of the token file. Without one everyone may do everything; the options allow that on loopback, or when it was said aloud.
+/// A token alone in its line allows everything; scopes behind it allow no more than they say, and <c>replica:ID</c> the stream of that replica and
+/// nothing else. Only digests are kept, and they are compared in constant time.
 /// </summary>
 public sealed class AccessTokens
 {
     private const int FileSizeMax = 1 << 20;
-    private const string Scheme = "Bearer ";
-    private const string PasswordScheme = "Basic ";
-    private const string ReplicaMark = " replica:";
-    private readonly (byte[] Digest, string? Replica)[]? _digests;
+    private const int LengthMin = 8;
+    private const string ReplicaMark = "replica:";
+    private static readonly IReadOnlyList<Scope> Everything = [new Scope(ScopeKind.Admin)];
+    private readonly (byte[] Digest, Caller Caller)[]? _known;
 
-    private AccessTokens((byte[], string?)[]? digests) => _digests = digests;
+    private AccessTokens((byte[], Caller)[]? known) => _known = known;
 
     /// <summary>Nobody is asked for a token.</summary>
     public static AccessTokens Off { get; } = new(null);
 
     /// <summary>True when a token is asked for.</summary>
-    public bool Required => _digests is not null;
+    public bool Required => _known is not null;
 
-    /// <summary>Takes the given tokens, as lines of a token file.</summary>
-    public static AccessTokens Of(IEnumerable<string> tokens) => new([.. tokens.Distinct(StringComparer.Ordinal).Select(line =>
+    /// <summary>Takes the given tokens.</summary>
+    /// <param name="lines">Of a token file.</param>
+    /// <param name="operators">The token in the key folder, which allows everything; null = none.</param>
+    /// <exception cref="InvalidDataException">A line is none of a token file.</exception>
+    public static AccessTokens Of(IEnumerable<string> lines, string? operators = null)
     {
-        var (token, replica) = Split(line);
-        return (SHA256.HashData(Encoding.UTF8.GetBytes(token)), replica);
-    })]);
+        ArgumentNullException.ThrowIfNull(lines);
+        List<(byte[], Caller)> known = [.. lines.Distinct(StringComparer.Ordinal).Select(Known)];
+        if (operators is not null)
+            known.Add((Digest(operators), Caller.Of(AdminToken.FileName, Everything)));
+        return new([.. known]);
+    }
 
     /// <summary>
-    /// Reads tokens one a line, <c>TOKEN</c> or <c>TOKEN replica:ID</c>; blank lines and lines that start with # are skipped.
+    /// Reads lines <c>TOKEN</c>, <c>TOKEN SCOPE…</c> or <c>TOKEN replica:ID</c>; blank lines and lines that start with # are skipped.
     /// </summary>
     /// <exception cref="InvalidDataException">It holds no token or an odd one.</exception>
     public static IReadOnlyList<string> ReadFile(string file)
@@ -46,63 +53,60 @@ public sealed class AccessTokens
             string line = lines[i].Trim();
             if (line.Length == 0 || line.StartsWith('#'))
                 continue;
-            var (token, replica) = Split(line);
-            if (token.Length < 8 || token.Any(c => c is <= ' ' or > '~'))
-                throw new InvalidDataException($"Line {i + 1} of the token file {file} is no token: at least 8 printable ASCII characters without blanks, and perhaps a blank and replica:ID behind it.");
-            if (replica is not null && !ReplicaId.IsName(replica))
-                throw new InvalidDataException($"Line {i + 1} of the token file {file} binds a token to \"{replica}\", which is no replica id: 1 to 64 letters, digits, dots, dashes or underscores.");
+            (string token, _, _, string problem) = Split(line);
+            if (token.Length < LengthMin || token.Any(c => c is <= ' ' or > '~'))
+                throw new InvalidDataException($"Line {i + 1} of the token file {file} is no token: at least {LengthMin} printable ASCII characters without blanks, and perhaps scopes or replica:ID behind it.");
+            if (problem.Length > 0)
+                throw new InvalidDataException($"Line {i + 1} of the token file {file} {problem}.");
             tokens.Add(line);
         }
 
         return tokens.Count > 0 ? tokens : throw new InvalidDataException($"The token file {file} holds no token.");
     }
 
-    /// <summary>True when the value of an <c>Authorization</c> header opens the door to everything.</summary>
-    public bool Admits(string? authorization) => Find(authorization) is { Replica: null };
-
-    /// <summary>True when the value opens any door at all.</summary>
-    public bool Knows(string? authorization) => Find(authorization) is not null;
-
-    /// <summary>True when the value opens the stream of a replica.</summary>
-    public bool AdmitsReplica(string? authorization, string replica) => Find(authorization) is { } found && (found.Replica is null || found.Replica == replica);
-
-    private Door? Find(string? authorization)
+    /// <summary>Whose token it is; null = it is not in the file.</summary>
+    public Caller? Find(string? token)
     {
-        if (_digests is null)
-            return new Door(null);
-        if (TokenOf(authorization) is not { } token)
+        if (_known is null || token is null)
             return null;
-        byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(token));
-        Door? admitted = null;
-        foreach (var (known, replica) in _digests)
+        byte[] digest = Digest(token);
+        Caller? found = null;
+        foreach ((byte[] known, Caller caller) in _known)
         {
             if (CryptographicOperations.FixedTimeEquals(known, digest))
-                admitted = new Door(replica);
+                found = caller;
         }
 
-        return admitted;
+        return found;
     }
 
-    // Nix knows no other place for a token than the password of a netrc file.
-    private static string? TokenOf(string? authorization)
+    private static (byte[] Digest, Caller Caller) Known(string line, int index)
     {
-        if (authorization is null)
-            return null;
-        if (authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
-            return authorization[Scheme.Length..].Trim();
-        if (!authorization.StartsWith(PasswordScheme, StringComparison.OrdinalIgnoreCase))
-            return null;
-        Span<byte> plain = new byte[authorization.Length];
-        if (!Convert.TryFromBase64String(authorization[PasswordScheme.Length..].Trim(), plain, out int length))
-            return null;
-        string credentials = Encoding.UTF8.GetString(plain[..length]);
-        int colon = credentials.IndexOf(':', StringComparison.Ordinal);
-        return colon < 0 ? null : credentials[(colon + 1)..];
+        (string token, IReadOnlyList<Scope> scopes, string? replica, string problem) = Split(line);
+        return problem.Length == 0
+            ? (Digest(token), Caller.Of(replica is null ? $"token-file:{index + 1}" : $"token-file:replica:{replica}", scopes, replica))
+            : throw new InvalidDataException($"A line of the token file {problem}.");
     }
 
-    private static (string Token, string? Replica) Split(string line) =>
-        line.IndexOf(ReplicaMark, StringComparison.Ordinal) is var at and > 0 ? (line[..at].TrimEnd(), line[(at + ReplicaMark.Length)..]) : (line, null);
+    private static byte[] Digest(string token) => SHA256.HashData(Encoding.UTF8.GetBytes(token));
 
-    // What a token opens: everything, or the stream of one replica.
-    private sealed record Door(string? Replica);
+    private static (string Token, IReadOnlyList<Scope> Scopes, string? Replica, string Problem) Split(string line)
+    {
+        string[] words = line.Split([' ', '\t'], 2, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        if (words.Length == 0)
+            return ("", [], null, "is empty");
+        if (words.Length == 1)
+            return (words[0], Everything, null, "");
+        if (words[1].StartsWith(ReplicaMark, StringComparison.Ordinal))
+        {
+            string replica = words[1][ReplicaMark.Length..];
+            return (words[0], [new Scope(ScopeKind.Replicate, Scope.Any)], replica, ReplicaId.IsName(replica)
+                ? ""
+                : $"binds a token to \"{replica}\", which is no replica id: 1 to 64 letters, digits, dots, dashes or underscores");
+        }
+
+        return Scope.TryParseList(words[1], out IReadOnlyList<Scope> scopes, out string wrong)
+            ? (words[0], scopes, null, "")
+            : (words[0], [], null, $"has \"{wrong}\" behind a token, which is no scope; scopes are {Scope.Grammar}, or replica:ID alone");
+    }
 }

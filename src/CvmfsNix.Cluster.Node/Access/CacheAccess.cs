@@ -10,31 +10,34 @@ namespace CvmfsNix.Cluster.Node.Access;
 /// Decides who may push to the binary cache of a repository. Policies lie in the key folder, which all core nodes share, as
 /// <c>FQRN.nix.policy</c>, and are read again when they change. One that cannot be read lets nobody in.
 /// </summary>
-/// <param name="tokens">Those the node asks its writers for.</param>
-/// <param name="always">Those that are good also where the node asks for none.</param>
 /// <param name="keyFolder">Where the policies lie.</param>
-public sealed class CacheAccess(AccessTokens tokens, AccessTokens always, string keyFolder)
+public sealed class CacheAccess(string keyFolder)
 {
     private readonly ConcurrentDictionary<string, (DateTime WrittenAt, CachePolicy? Policy, string Problem)> _policies = new(StringComparer.Ordinal);
 
     /// <summary>Why a request may not push; null = it may, as far as its credentials tell.</summary>
     /// <param name="repository">Fully qualified name, checked.</param>
-    /// <param name="authorization">Value of the Authorization header.</param>
-    public NodeError? Refusal(string repository, string? authorization)
+    /// <param name="caller">Who it comes from; whoever it is where the node asks nobody.</param>
+    /// <param name="credential">What it shows, also where the node does not ask.</param>
+    public NodeError? Refusal(string repository, Caller caller, Caller credential)
     {
+        ArgumentNullException.ThrowIfNull(caller);
+        ArgumentNullException.ThrowIfNull(credential);
         if (Policy(repository, out NodeError? problem) is not { } policy)
             return problem;
-        bool admitted = policy.Writers switch
+        var need = new Need(NeedKind.Publish, repository);
+        NodeError? refusal = policy.Writers switch
         {
-            CacheWriters.Open => true,
-            CacheWriters.Token => tokens.Required ? tokens.Admits(authorization) : always.Admits(authorization),
-            _ => tokens.Admits(authorization),
+            CacheWriters.Open => null,
+            CacheWriters.Token => credential.Refusal(need),
+            _ => caller.Refusal(need),
         };
-        if (admitted)
-            return null;
-        return string.IsNullOrEmpty(authorization)
+        if (refusal is null || refusal.Code is not (NodeCodes.Unauthorized or NodeCodes.Forbidden))
+            return refusal;
+        // Told apart for whoever reads the line: no token at all, and one that is not good here.
+        return credential == Caller.None
             ? new NodeError(NodeCodes.Unauthorized, "Pushing to this binary cache needs a token.", repository, "Put it into a netrc file as the password (any login), and give it with --netrc-file.")
-            : new NodeError(NodeCodes.Forbidden, "The token is none that may push to this binary cache.", repository, "Ask the operator for one; it is the password in the netrc file.");
+            : new NodeError(NodeCodes.Forbidden, $"The token is none that may push to this binary cache: it needs the scope {need}.", repository, $"{refusal.Message} Ask the operator for one; it is the password in the netrc file.");
     }
 
     /// <summary>Why a path may not be pushed; null = it may.</summary>

@@ -9,7 +9,7 @@ internal static class AdminHosting
 {
     public static IServiceCollection AddAdmin(this IServiceCollection services)
     {
-        services.TryAddSingleton<IAdminAccess, TokenAdminAccess>();
+        services.TryAddSingleton<IAdminAccess, ScopedAdminAccess>();
         services.AddSingleton<LiveValues>();
         services.AddSingleton<CommandCatalog>();
         services.AddSingleton<CommandRunner>();
@@ -27,6 +27,7 @@ internal static class AdminHosting
         services.AddSingleton<IPaletteSource, RevisionPalette>();
         services.AddSingleton<IPaletteSource, StorePalette>();
         services.AddSingleton<IPaletteSource, SystemPalette>();
+        services.AddSingleton<IPaletteSource, TokenPalette>();
         services.AddSingleton<IPaletteSource, TransactionPalette>();
         return services;
     }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Contracts.Admin;
+using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Errors;
 using CvmfsNix.Cluster.Node.Hosting;
 using Grpc.Core;
@@ -21,7 +22,7 @@ public sealed class AdminService(CommandCatalog catalog, CommandRunner runner, I
     /// <inheritdoc/>
     public override Task<ListPalettesReply> ListPalettes(ListPalettesRequest request, ServerCallContext context)
     {
-        access.Admit(Authorization(context), AdminScope.Read);
+        access.Admit(CallerOf(context), AdminScope.Read);
         var reply = new ListPalettesReply { Node = core.Address, Version = NodeProgram.Version };
         reply.Palettes.AddRange(catalog.Palettes.Select(ToMessage));
         return Task.FromResult(reply);
@@ -30,7 +31,7 @@ public sealed class AdminService(CommandCatalog catalog, CommandRunner runner, I
     /// <inheritdoc/>
     public override async Task<CompleteReply> Complete(CompleteRequest request, ServerCallContext context)
     {
-        access.Admit(Authorization(context), AdminScope.Read);
+        access.Admit(CallerOf(context), AdminScope.Read);
         CommandDefinition command = catalog.Find(request.Palette, request.Command);
         var reply = new CompleteReply();
         if (command.Arguments.FirstOrDefault(a => a.Name == request.Argument) is not { } argument)
@@ -57,7 +58,7 @@ public sealed class AdminService(CommandCatalog catalog, CommandRunner runner, I
     {
         (CommandDefinition command, IReadOnlyList<string> words) = Resolve(request);
         string origin = string.Concat(request.Caller.Where(c => !char.IsControl(c)).Take(CallerLengthMax));
-        var caller = new CommandCaller(Authorization(context), $"{origin} from {context.Peer}".Trim(), request.Confirmed);
+        var caller = new CommandCaller(CallerOf(context), $"{origin} from {context.Peer}".Trim(), request.Confirmed);
         // What goes on for ever must not keep the node from stopping.
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         using var output = new Output(responseStream);
@@ -75,7 +76,7 @@ public sealed class AdminService(CommandCatalog catalog, CommandRunner runner, I
         return (catalog.Find(request.Palette, request.Command), request.Words);
     }
 
-    private static string? Authorization(ServerCallContext context) => context.RequestHeaders.GetValue("authorization");
+    private static Caller CallerOf(ServerCallContext context) => AccessControl.CallerOf(context.GetHttpContext());
 
     private static Contracts.Admin.Palette ToMessage(Palette palette)
     {

@@ -2,16 +2,17 @@ using System.Text.Json;
 using CvmfsNix.Cluster.Actors.Administration;
 using CvmfsNix.Cluster.Actors.Administration.Audit;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Errors;
 using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Node.Admin;
 
 /// <summary>Who asks for a command.</summary>
-/// <param name="Authorization">Value of the <c>Authorization</c> header; null = none.</param>
+/// <param name="Credential">Whose credential the call came with.</param>
 /// <param name="Origin">Where the call came from, and who the caller says to be.</param>
 /// <param name="Confirmed">The operator knows that it destroys something.</param>
-public sealed record CommandCaller(string? Authorization, string Origin, bool Confirmed);
+public sealed record CommandCaller(Caller Credential, string Origin, bool Confirmed);
 
 /// <summary>Runs commands: asks for the right to, for the confirmation, and writes every change down before it is made.</summary>
 public sealed class CommandRunner(IAdminAccess access, IServiceProvider services, IPublishingCore core, TimeProvider time, ILogger<CommandRunner> log)
@@ -25,7 +26,7 @@ public sealed class CommandRunner(IAdminAccess access, IServiceProvider services
     {
         ArgumentNullException.ThrowIfNull(command);
         ArgumentNullException.ThrowIfNull(caller);
-        string credential = access.Admit(caller.Authorization, command.Scope);
+        string credential = access.Admit(caller.Credential, command.Scope);
         CommandArguments arguments = CommandParser.Parse(palette, command, words);
         if (command.Destructive && !caller.Confirmed)
         {

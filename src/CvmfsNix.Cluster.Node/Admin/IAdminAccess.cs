@@ -7,25 +7,27 @@ namespace CvmfsNix.Cluster.Node.Admin;
 public interface IAdminAccess
 {
     /// <summary>Lets a caller pass.</summary>
-    /// <param name="authorization">Value of the <c>Authorization</c> header; null = none.</param>
+    /// <param name="caller">Who asks.</param>
     /// <param name="scope">What is needed.</param>
     /// <returns>Name of the credential, for the audit log.</returns>
     /// <exception cref="NodeException">Unauthorized or Forbidden.</exception>
-    string Admit(string? authorization, AdminScope scope);
+    string Admit(Caller caller, AdminScope scope);
 }
 
-/// <summary>Every token that opens the whole node is an administrator's.</summary>
-public sealed class TokenAdminAccess(AccessTokens tokens) : IAdminAccess
+/// <summary>A command asks for the scope of its name.</summary>
+public sealed class ScopedAdminAccess : IAdminAccess
 {
-    public string Admit(string? authorization, AdminScope scope)
+    /// <inheritdoc/>
+    public string Admit(Caller caller, AdminScope scope)
     {
-        if (!tokens.Required)
-            return "anybody";
-        if (!tokens.Knows(authorization))
-            throw new NodeException(new NodeError(NodeCodes.Unauthorized, "This node asks for a token, and the call has none it knows.", "authorization", "Give one of the node's tokens with --token-file."));
-        if (!tokens.Admits(authorization))
-            throw new NodeException(new NodeError(NodeCodes.Forbidden, $"The token does not allow what needs the scope {AdminScopes.NameOf(scope)}.", "authorization", "Give a token that is bound to no replica."));
-        return "token";
+        ArgumentNullException.ThrowIfNull(caller);
+        caller.Require(new Need(scope switch
+        {
+            AdminScope.Read => NeedKind.Read,
+            AdminScope.Operate => NeedKind.Operate,
+            _ => NeedKind.Admin,
+        }));
+        return caller.Name;
     }
 }
 

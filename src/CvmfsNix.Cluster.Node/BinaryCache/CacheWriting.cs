@@ -69,7 +69,7 @@ internal sealed class CacheWriting(
         HttpContext context = request.Context;
         if (file.Kind == CacheFileKind.None)
             throw Invalid(context.Request.Path, "There is no such file in a binary cache.");
-        if (access.Refusal(repository, context.Request.Headers.Authorization) is { } refusal)
+        if (access.Refusal(repository, AccessControl.CallerOf(context), AccessControl.CredentialOf(context)) is { } refusal)
             throw new NodeException(refusal);
         CacheRepository cache = repositories.Find(repository) ?? throw new NodeException(new NodeError(
             Actors.Hosting.PublishingCodes.UnknownRepository, "There is no such repository here.", repository, $"Create it first: cvmfsnix repo create {repository}."));

@@ -1,5 +1,6 @@
 using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Errors;
+using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Microsoft.Extensions.Hosting;
@@ -7,23 +8,23 @@ using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Node.Control;
 
-/// <summary>Asks every call for its token and turns every exception into the answer builders understand.</summary>
-public sealed class CallInterceptor(AccessTokens tokens, IHostApplicationLifetime lifetime, ILogger<CallInterceptor> log) : Interceptor
+/// <summary>Asks every call what it is allowed, see <see cref="CallNeeds"/>, and turns every exception into the answer builders understand.</summary>
+public sealed class CallInterceptor(IHostApplicationLifetime lifetime, ILogger<CallInterceptor> log) : Interceptor
 {
     /// <inheritdoc/>
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
-        AnswerAsync(context, () => continuation(request, context));
+        AnswerAsync(context, CallNeeds.Of(context.Method, (IMessage)request), () => continuation(request, context));
 
     /// <inheritdoc/>
     public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
         IAsyncStreamReader<TRequest> requestStream, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
-        AnswerAsync(context, () => continuation(requestStream, context));
+        AnswerAsync(context, BeforeTheMessage(context), () => continuation(Checked(requestStream, context), context));
 
     /// <inheritdoc/>
     public override Task ServerStreamingServerHandler<TRequest, TResponse>(
         TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation) =>
-        AnswerAsync(context, async () =>
+        AnswerAsync(context, CallNeeds.Of(context.Method, (IMessage)request), async () =>
         {
             await continuation(request, responseStream, context);
             return true;
@@ -32,27 +33,16 @@ public sealed class CallInterceptor(AccessTokens tokens, IHostApplicationLifetim
     /// <inheritdoc/>
     public override Task DuplexStreamingServerHandler<TRequest, TResponse>(
         IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation) =>
-        AnswerAsync(context, async () =>
+        AnswerAsync(context, BeforeTheMessage(context), async () =>
         {
             await continuation(requestStream, responseStream, context);
             return true;
         });
 
-    private async Task<T> AnswerAsync<T>(ServerCallContext context, Func<Task<T>> call)
+    private async Task<T> AnswerAsync<T>(ServerCallContext context, Need need, Func<Task<T>> call)
     {
-        // Whose stream a replica's token opens is known with its hello.
-        string? authorization = context.RequestHeaders.GetValue("authorization");
-        if (!tokens.Knows(authorization))
-        {
-            throw ErrorMapping.ToRpc(new NodeError(
-                NodeCodes.Unauthorized, "This node asks for a token, and the call has none it knows.", "authorization", "Give one of the node's tokens with --token-file."));
-        }
-
-        if (!tokens.Admits(authorization) && MethodOf(context.Method) != ReplicationMethod)
-        {
-            throw ErrorMapping.ToRpc(new NodeError(
-                NodeCodes.Forbidden, "The token is a replica's: it opens that replica's stream and nothing else.", "authorization", "Give a token that is bound to no replica."));
-        }
+        if (AccessControl.CallerOf(context.GetHttpContext()).Refusal(need) is { } refusal)
+            throw ErrorMapping.ToRpc(refusal);
 
         // A node that stops lets what was begun come to its end; a new beginning belongs elsewhere, and so does waiting.
         if (lifetime.ApplicationStopping.IsCancellationRequested && IsBeginning(context.Method))
@@ -86,10 +76,38 @@ public sealed class CallInterceptor(AccessTokens tokens, IHostApplicationLifetim
 
     private const string ReplicationMethod = "Follow";
 
+    // Of a stream only the method is known; which repository it is about comes with its messages.
+    private static Need BeforeTheMessage(ServerCallContext context) =>
+        new(CallNeeds.Of(context.Method) is NeedKind.Admin ? NeedKind.Admin : NeedKind.Credential);
+
+    private static CheckedStream<T> Checked<T>(IAsyncStreamReader<T> stream, ServerCallContext context) =>
+        new(stream, AccessControl.CallerOf(context.GetHttpContext()), context.Method);
+
     private static string MethodOf(string method) => method[(method.LastIndexOf('/') + 1)..];
 
     private static bool IsBeginning(string method) => MethodOf(method) is "Begin" or "CreateRepository" or "Wait" or ReplicationMethod;
 
     private static NodeError Stopping() => new(
         NodeCodes.NodeStopping, "This node is being stopped.", "", "Ask another node, or this one when it is back; the same transaction id is safe.", TimeSpan.FromMilliseconds(500));
+
+    // Whoever may write to one repository must not name another one later in the stream.
+    private sealed class CheckedStream<T>(IAsyncStreamReader<T> stream, Caller caller, string method) : IAsyncStreamReader<T>
+    {
+        private bool _named;
+
+        public T Current => stream.Current;
+
+        public async Task<bool> MoveNext(CancellationToken cancellationToken)
+        {
+            if (!await stream.MoveNext(cancellationToken))
+                return false;
+            if (Current is IMessage message && CallNeeds.Of(method, message) is var need && (!_named || need.Repository.Length > 0))
+            {
+                caller.Require(need);
+                _named = true;
+            }
+
+            return true;
+        }
+    }
 }

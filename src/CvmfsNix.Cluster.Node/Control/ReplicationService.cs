@@ -18,7 +18,7 @@ namespace CvmfsNix.Cluster.Node.Control;
 /// <see cref="CallInterceptor"/>.
 /// </summary>
 public sealed class ReplicationService(
-    IReplicationCore core, AccessTokens tokens, NodeAddresses addresses, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ReplicationService> log) : Contracts.Replication.Replication.ReplicationBase
+    IReplicationCore core, NodeAddresses addresses, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ReplicationService> log) : Contracts.Replication.Replication.ReplicationBase
 {
     /// <summary>Of the stream; hello and welcome say it.</summary>
     public const uint Protocol = 1;
@@ -32,7 +32,7 @@ public sealed class ReplicationService(
         await using ReplicaSession session = core.Open(greeting.Replica, greeting.Site, greeting.DataUrl);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, session.Ended, lifetime.ApplicationStopping);
         log.LogInformation("Replica {Replica} of site {Site} follows from {Peer}", greeting.Replica, greeting.Site, context.Peer);
-        Task listening = ListenAsync(requestStream, session, ended);
+        Task listening = ListenAsync(requestStream, greeting, session, ended);
         using var feed = new ReplicaFeed(core, session, greeting, responseStream, time, log);
         try
         {
@@ -51,7 +51,7 @@ public sealed class ReplicationService(
         }
     }
 
-    private async Task<ReplicaGreeting> GreetingAsync(IAsyncStreamReader<FromReplica> requests, ServerCallContext context)
+    private static async Task<ReplicaGreeting> GreetingAsync(IAsyncStreamReader<FromReplica> requests, ServerCallContext context)
     {
         using var bounded = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken);
         bounded.CancelAfter(HelloWithin);
@@ -68,17 +68,36 @@ public sealed class ReplicationService(
         if (!came || requests.Current.Hello is not { } hello)
             throw Requests.Invalid("hello", "The first message of a replica is its hello.");
         ReplicaGreeting greeting = ReplicaGreeting.Read(hello);
-        if (!tokens.AdmitsReplica(context.RequestHeaders.GetValue("authorization"), greeting.Replica.Value))
+        Caller caller = AccessControl.CallerOf(context.GetHttpContext());
+        if (caller.Replica is { } bound && bound != greeting.Replica.Value)
         {
             throw new NodeException(new NodeError(
                 NodeCodes.Forbidden, $"The token is not the one of the replica {greeting.Replica}.", greeting.Replica.Value, "Give the replica the token whose line in the node's token file names it, or start it with the id it had."));
         }
 
-        return greeting;
+        return Allowed(caller, greeting);
+    }
+
+    // A mirror that wants everything gets what it may have; one that names what it may not have is told so.
+    private static ReplicaGreeting Allowed(Caller caller, ReplicaGreeting greeting)
+    {
+        if (caller.Allows(new Need(NeedKind.Replicate, Scope.Any)))
+            return greeting;
+        if (greeting.Repositories is { } named)
+        {
+            foreach (RepositoryId repository in named)
+                caller.Require(new Need(NeedKind.Replicate, repository.Value));
+            return greeting;
+        }
+
+        HashSet<RepositoryId> allowed = [.. caller.Scopes.Where(s => s.Kind == ScopeKind.Replicate).Select(s => RepositoryId.Parse(s.Repository))];
+        if (allowed.Count == 0)
+            caller.Require(new Need(NeedKind.Replicate, Scope.Any));
+        return greeting with { Repositories = allowed };
     }
 
     // Until the mirror closes its half, breaks off, or the stream has to end for another reason.
-    private static async Task ListenAsync(IAsyncStreamReader<FromReplica> requests, ReplicaSession session, CancellationTokenSource ended)
+    private static async Task ListenAsync(IAsyncStreamReader<FromReplica> requests, ReplicaGreeting greeting, ReplicaSession session, CancellationTokenSource ended)
     {
         try
         {
@@ -86,10 +105,10 @@ public sealed class ReplicationService(
             {
                 switch (requests.Current.MessageCase)
                 {
-                    case FromReplica.MessageOneofCase.Position when RepositoryId.TryParse(requests.Current.Position.Repository, out RepositoryId repository):
+                    case FromReplica.MessageOneofCase.Position when RepositoryId.TryParse(requests.Current.Position.Repository, out RepositoryId repository) && greeting.Wants(repository):
                         session.Report(repository, ReplicationMapping.Position(requests.Current.Position));
                         break;
-                    case FromReplica.MessageOneofCase.Scrub when RepositoryId.TryParse(requests.Current.Scrub.Repository, out RepositoryId repository):
+                    case FromReplica.MessageOneofCase.Scrub when RepositoryId.TryParse(requests.Current.Scrub.Repository, out RepositoryId repository) && greeting.Wants(repository):
                         session.Report(repository, ReplicationMapping.Scrub(requests.Current.Scrub));
                         break;
                     default:

@@ -18,7 +18,7 @@ namespace CvmfsNix.Cluster.Node.Data;
 /// received at the same time are bounded, and beyond that a builder is told when to come back.
 /// </summary>
 public sealed class UploadEndpoint(
-    GatewaySessions sessions, AccessTokens tokens, DiskHeadroom headroom, GatewayLimits limits, ILogger<UploadEndpoint> log) : IDisposable
+    GatewaySessions sessions, DiskHeadroom headroom, GatewayLimits limits, ILogger<UploadEndpoint> log) : IDisposable
 {
     private static readonly TimeSpan ComeBack = TimeSpan.FromSeconds(1);
 
@@ -64,12 +64,7 @@ public sealed class UploadEndpoint(
 
     private async Task<ReceivedPack> ReceivePackAsync(HttpContext context, DataPath path)
     {
-        if (!tokens.Admits(context.Request.Headers.Authorization))
-        {
-            throw new NodeException(new NodeError(
-                NodeCodes.Unauthorized, "This node asks for a token, and the upload has none it knows.", "Authorization", "Send Authorization: Bearer and one of the node's tokens."));
-        }
-
+        AccessControl.CallerOf(context).Require(new Need(NeedKind.Publish, path.Repository));
         TransactionId id = Requests.Transaction(path.Rest);
         await using SessionUse use = sessions.Get(path.Repository, id);
         if (use.Session.Bundle is not null)

@@ -42,6 +42,8 @@ public static class ErrorMapping
         [NodeCodes.NotConfirmed] = (StatusCode.FailedPrecondition, StatusCodes.Status400BadRequest),
         [PublishingCodes.UnknownMember] = (StatusCode.NotFound, StatusCodes.Status404NotFound),
         [PublishingCodes.AuditUnavailable] = (StatusCode.Unavailable, StatusCodes.Status503ServiceUnavailable),
+        [PublishingCodes.TokensUnavailable] = (StatusCode.Unavailable, StatusCodes.Status503ServiceUnavailable),
+        [NodeCodes.UnknownToken] = (StatusCode.NotFound, StatusCodes.Status404NotFound),
         [NodeCodes.InvalidTree] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
         [NodeCodes.InvalidPack] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),
         [NodeCodes.InvalidArchive] = (StatusCode.InvalidArgument, StatusCodes.Status400BadRequest),

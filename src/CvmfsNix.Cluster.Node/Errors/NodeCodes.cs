@@ -51,6 +51,9 @@ public static class NodeCodes
     /// <summary>The token is good, but not for this.</summary>
     public const string Forbidden = nameof(Forbidden);
 
+    /// <summary>There is no token of that id.</summary>
+    public const string UnknownToken = nameof(UnknownToken);
+
     /// <summary>The same replica opened another stream.</summary>
     public const string ReplicaElsewhere = nameof(ReplicaElsewhere);
 

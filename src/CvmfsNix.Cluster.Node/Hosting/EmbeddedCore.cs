@@ -1,5 +1,6 @@
 using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Gateway;
 using CvmfsNix.Cluster.Node.Management;
 using CvmfsNix.Cluster.Node.Options;
@@ -18,6 +19,7 @@ public static class EmbeddedCore
     public static IServiceCollection AddEmbeddedCore(this IServiceCollection services, NodeOptions options)
     {
         services.AddCvmfsNixCore(ToCore(options));
+        services.AddStoredTokens();
         services.AddSingleton<IStoreSurface, StoreSurface>();
         services.AddSingleton<IManagementRoute, ClusterRoute>();
         services.AddSingleton<IManagementRoute, EventsRoute>();

@@ -57,7 +57,7 @@ public static class NodeHost
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "cvmfsnix-node", ContentRootPath = folder.Path });
         AddCommon(builder, options, folder, output, [Surface.Data, Surface.Control, Surface.Management]);
         IServiceCollection services = builder.Services;
-        services.AddSingleton(tokens);
+        services.AddAccess(options, tokens);
         services.AddSingleton(provider => new RepositoryFolders(
             folder.Repositories,
             provider.GetRequiredService<FileSender>(),
@@ -66,7 +66,7 @@ public static class NodeHost
         services.AddSingleton(provider => new CacheRepositories(
             provider.GetService<IReplicaStores>() ?? new NoStores(), provider.GetService<PeerStores>() is { } peers ? peers.TryBringAsync : null));
         services.AddSingleton<CacheReading>();
-        services.AddSingleton(_ => new CacheAccess(tokens, AccessTokens.Of([AdminToken.LoadOrCreate(options.Folders.Keys)]), options.Folders.Keys));
+        services.AddSingleton(_ => new CacheAccess(options.Folders.Keys));
         services.AddSingleton(_ => new ArchiveIntake(new IngestOptions { InFlightBytesMax = UnpackedBytesMax }));
         services.AddSingleton<NarReceiver>();
         services.AddSingleton<NarUploads>();
@@ -97,6 +97,7 @@ public static class NodeHost
         });
         addCore(services);
         services.AddHostedService<SessionSweeper>();
+        services.AddHostedService(provider => provider.GetRequiredService<LiveCalls>());
         services.AddHostedService(provider => provider.GetRequiredService<ClusterObserver>());
         services.AddHostedService<ReadyAnnouncer>();
 
@@ -127,6 +128,7 @@ public static class NodeHost
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(_ => new FileSender(options.Limits.OpenFilesMax));
         services.AddSingleton(new DiskHeadroom(folder.Path, options.Limits));
+        services.AddSingleton<ManagementAccess>();
         services.AddSingleton<ManagementEndpoint>();
     }
 
@@ -216,6 +218,7 @@ public static class NodeHost
             if (SurfaceOf(context) is { } surface)
                 metrics.Answered(surface, context.Request.Method, context.Response.StatusCode, Stopwatch.GetElapsedTime(started));
         });
+        app.UseAccess();
         var caches = app.Services.GetRequiredService<BinaryCacheEndpoint>();
         var peers = app.Services.GetService<PeerEndpoint>();
         var replicas = app.Services.GetService<ReplicaEndpoint>();

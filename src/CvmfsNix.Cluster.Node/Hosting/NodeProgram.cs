@@ -99,7 +99,7 @@ public static class NodeProgram
     private static AccessTokens Tokens(NodeOptions options)
     {
         string admin = AdminToken.LoadOrCreate(options.Folders.Keys);
-        return options.Access.TokenFile is { } file ? AccessTokens.Of([admin, .. AccessTokens.ReadFile(file)]) : AccessTokens.Off;
+        return options.Access.TokenFile is { } file ? AccessTokens.Of(AccessTokens.ReadFile(file), admin) : AccessTokens.Off;
     }
 
     // What is wrong with the machine or the configuration, in a sentence; null for a defect of the program, which keeps its trace.

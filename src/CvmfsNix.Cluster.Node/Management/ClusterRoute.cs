@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using CvmfsNix.Cluster.Actors.Administration;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Admin;
 using CvmfsNix.Cluster.Node.Errors;
 using CvmfsNix.Cluster.Node.Options;
@@ -43,6 +44,8 @@ public sealed class ClusterRoute(
         catch (Exception e) when (e is PublishingException or NodeException)
         {
             NodeError error = ErrorMapping.Describe(e);
+            if (error.Code == NodeCodes.Unauthorized)
+                context.Response.Headers.WWWAuthenticate = ManagementAccess.Challenge;
             await MessageAsync(context, ErrorMapping.HttpStatus(error.Code), error.Message);
         }
 
@@ -89,7 +92,7 @@ public sealed class ClusterRoute(
             return;
         }
 
-        string credential = access.Admit(context.Request.Headers.Authorization, AdminScope.Operate);
+        string credential = access.Admit(AccessControl.CallerOf(context), AdminScope.Operate);
         string method = context.Request.Method.ToUpperInvariant();
         IFormCollection form = context.Request.HasFormContentType ? await context.Request.ReadFormAsync(context.RequestAborted) : FormCollection.Empty;
         string address = path == MembersPath ? form["address"].ToString() : AddressOf(path);

@@ -1,11 +1,12 @@
 using System.Text;
+using CvmfsNix.Cluster.Node.Errors;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Node.Management;
 
 /// <summary>The management port: is the process alive, does the node do what it is for, what does it know.</summary>
-public sealed class ManagementEndpoint(INodeState state, IEnumerable<IManagementRoute> routes, ILogger<ManagementEndpoint> log)
+public sealed class ManagementEndpoint(INodeState state, IEnumerable<IManagementRoute> routes, ManagementAccess access, ILogger<ManagementEndpoint> log)
 {
     private readonly IManagementRoute[] _routes = [.. routes];
 
@@ -13,6 +14,14 @@ public sealed class ManagementEndpoint(INodeState state, IEnumerable<IManagement
     public async Task ServeAsync(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
+        if (access.Refusal(context) is { } refusal)
+        {
+            if (refusal.Code == NodeCodes.Unauthorized)
+                context.Response.Headers.WWWAuthenticate = ManagementAccess.Challenge;
+            await TextAsync(context, ErrorMapping.HttpStatus(refusal.Code), OneLine($"{refusal.Code}: {refusal.Message} {refusal.Hint}"));
+            return;
+        }
+
         foreach (IManagementRoute route in _routes)
         {
             if (await route.TryServeAsync(context))

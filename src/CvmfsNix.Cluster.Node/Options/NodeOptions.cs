@@ -57,8 +57,10 @@ public sealed record StockSource(string Repository, IReadOnlyList<Uri> Urls, str
 public sealed record GeoSite(string Name, double Latitude, double Longitude);
 
 /// <summary>Who may write.</summary>
-/// <param name="TokenFile">Tokens, one a line; null: nobody is asked for one.</param>
-public sealed record AccessOptions(string? TokenFile);
+/// <param name="TokenFile">Tokens, one a line; null: there is no such file.</param>
+/// <param name="Required">Whether callers are asked for a credential; true wherever there is a token file.</param>
+/// <param name="ManagementOpen">Whether everybody who reaches the management port may look.</param>
+public sealed record AccessOptions(string? TokenFile, bool Required = false, bool ManagementOpen = false);
 
 /// <summary>Bounds of the gateway. More lets more builders in at once and costs memory; they have no switches.</summary>
 public sealed record GatewayLimits

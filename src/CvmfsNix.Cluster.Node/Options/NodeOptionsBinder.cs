@@ -233,6 +233,9 @@ public sealed partial class NodeOptionsBinder
     {
         RawSetting? tokens = _settings[NodeSwitches.TokenFile];
         bool insecure = Flag(NodeSwitches.Insecure);
+        bool required = !stratum1 && Flag(NodeSwitches.RequireTokens);
+        if (required && insecure)
+            _mistakes.Add($"--insecure switches tokens off and {_settings[NodeSwitches.RequireTokens]!.Value.Origin} switches them on; give one of them.");
         if (tokens is { } given)
         {
             if (insecure)
@@ -240,7 +243,7 @@ public sealed partial class NodeOptionsBinder
             if (!File.Exists(given.Value))
                 _mistakes.Add($"{given.Origin}: the file {given.Value} does not exist; it holds one token a line.");
         }
-        else if (!insecure)
+        else if (!insecure && !required)
         {
             string[] open =
             [
@@ -248,10 +251,11 @@ public sealed partial class NodeOptionsBinder
                     .Where(p => !p.Address.IsLoopback).Select(p => $"--{p.Name.Name} {p.Address}"),
             ];
             if (open.Length > 0)
-                _mistakes.Add($"{string.Join(", ", open)} can be reached by others; give --token-file FILE to ask them for a token, or --insecure to let everyone write.");
+                _mistakes.Add($"{string.Join(", ", open)} can be reached by others; give --token-file FILE or --require-tokens to ask them for a token, or --insecure to let everyone write.");
         }
 
-        return new AccessOptions(tokens?.Value is { Length: > 0 } file ? Path.GetFullPath(file) : null);
+        string? file = tokens?.Value is { Length: > 0 } name ? Path.GetFullPath(name) : null;
+        return new AccessOptions(file, required || file is not null, !stratum1 && Flag(NodeSwitches.ManagementOpen));
     }
 
     private bool LogJson()

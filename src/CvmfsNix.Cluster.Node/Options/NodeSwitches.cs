@@ -27,7 +27,9 @@ public static class NodeSwitches
     public static readonly NodeSwitch Follow = new("follow", "URL", null, "stratum1 of a stock server; needs --pubkey");
     public static readonly NodeSwitch Pubkey = new("pubkey", "FILE", null, "public key of the stock server's repository");
     public static readonly NodeSwitch Geo = new("geo", "NAME=LAT:LON,…", null, "where hosts and networks are, for clients that ask for their nearest server, as s1.example.org=46.2:6.1,10.1.0.0/16=51.5:-0.1");
-    public static readonly NodeSwitch TokenFile = new("token-file", "FILE", null, "tokens, one a line: every control call and upload must carry one; stratum1: the first is its own");
+    public static readonly NodeSwitch TokenFile = new("token-file", "FILE", null, "tokens, one a line, with scopes behind them or none for everything: every call and upload must carry one; stratum1: the first is its own");
+    public static readonly NodeSwitch RequireTokens = new("require-tokens", null, null, "ask for tokens without a token file: those made with cvmfsnix token create, and KEYS/admin.token");
+    public static readonly NodeSwitch ManagementOpen = new("management-open", null, null, "let everybody who reaches the management port look, also where tokens are asked for");
     public static readonly NodeSwitch Insecure = new("insecure", null, null, "bind to more than loopback without tokens");
     public static readonly NodeSwitch LogLevel = new("log-level", "LEVEL", "information", "trace, debug, information, warning or error");
 
@@ -39,14 +41,14 @@ public static class NodeSwitches
     [
         Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, AllowUnsafeJournal,
         Seed, Timing, Copies, GcGrace, Site,
-        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, Insecure, LogLevel, LogFormat, ManagementWrites,
+        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, RequireTokens, ManagementOpen, Insecure, LogLevel, LogFormat, ManagementWrites,
     ];
 
     /// <summary>The settings only a stratum1 has.</summary>
     public static readonly IReadOnlyList<NodeSwitch> OfStratum1Only = [Core, ReplicaId, Repo, Sibling, Follow, Pubkey];
 
     /// <summary>The settings a stratum1 has no use for: said on its command line or in its file, they are a mistake.</summary>
-    public static readonly IReadOnlyList<NodeSwitch> OfCoreOnly = [Journal, JournalInit, AllowUnsafeJournal, Seed, Timing, Copies, ManagementWrites];
+    public static readonly IReadOnlyList<NodeSwitch> OfCoreOnly = [Journal, JournalInit, AllowUnsafeJournal, Seed, Timing, Copies, ManagementWrites, RequireTokens, ManagementOpen];
 
     private static readonly Dictionary<string, NodeSwitch> ByKey = All.ToDictionary(s => s.Key, StringComparer.Ordinal);
 

@@ -34,6 +34,7 @@ public sealed class PeerEndpoint(PeerStores stores, IStoreSurface surface, DiskH
         response.Headers.CacheControl = "no-store";
         if (!surface.Credential.Admits(context.Request.Headers.Authorization))
         {
+            response.Headers.WWWAuthenticate = "Bearer";
             await TextAsync(context, StatusCodes.Status401Unauthorized, "Only the other nodes of the cluster are admitted here.\n");
             return;
         }

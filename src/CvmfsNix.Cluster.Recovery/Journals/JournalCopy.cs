@@ -1,6 +1,6 @@
 using System.Data;
 using System.Data.Common;
-using CvmfsNix.Cluster.Actors.Administration.Audit;
+using CvmfsNix.Cluster.Actors.Administration.Tables;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Journal;
 using Microsoft.Data.Sqlite;
@@ -41,7 +41,7 @@ internal static class JournalCopy
         foreach (string suffix in (ReadOnlySpan<string>)["", "-wal", "-shm", "-journal"])
             File.Delete(file + suffix);
         using SqliteConnection connection = SqliteFiles.Open(file, write: true, create: true);
-        foreach (string statement in new SqliteAuditDatabase(file).Schema.Prepend(SqliteJournal.Schema))
+        foreach (string statement in SideTables.Schema(new SqliteSideDatabase(file)).Prepend(SqliteJournal.Schema))
             SqliteFiles.Execute(connection, statement);
     }
 

@@ -49,8 +49,16 @@ internal sealed record JournalTable(string Name, IReadOnlyList<JournalColumn> Co
         ],
         "number");
 
-    /// <summary>All of them. The audit log is made when it is first needed, so it may be absent.</summary>
-    public static readonly IReadOnlyList<JournalTable> All = [Events, Snapshots, Labels, Audit];
+    public static readonly JournalTable Tokens = new(
+        "cvmfsnix_token",
+        [
+            new("id", ColumnKind.Text), new("digest", ColumnKind.Text), new("name", ColumnKind.Text), new("scopes", ColumnKind.Text), new("created_ms", ColumnKind.Long),
+            new("expires_ms", ColumnKind.Long), new("revoked_ms", ColumnKind.Long),
+        ],
+        null);
+
+    /// <summary>All of them. The audit log and the tokens are made when they are first needed, so they may be absent.</summary>
+    public static readonly IReadOnlyList<JournalTable> All = [Events, Snapshots, Labels, Audit, Tokens];
 
     public string ColumnList => string.Join(", ", Columns.Select(c => c.Name));
 }

@@ -1,6 +1,6 @@
 using System.Data;
 using System.Data.Common;
-using CvmfsNix.Cluster.Actors.Administration.Audit;
+using CvmfsNix.Cluster.Actors.Administration.Tables;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Recovery.Journals;
@@ -32,7 +32,7 @@ internal sealed class JournalTarget(JournalOptions.PostgreSql journal) : IAsyncD
         await new PostgreSqlJournal(journal.ConnectionString, init: true, journal.AllowUnsafe).PrepareAsync(ct).ConfigureAwait(false);
         var connection = (NpgsqlConnection)await JournalCopy.OpenAsync(journal, ct).ConfigureAwait(false);
         _connection = connection;
-        foreach (string statement in new PostgreSqlAuditDatabase(journal.ConnectionString).Schema)
+        foreach (string statement in SideTables.Schema(new PostgreSqlSideDatabase(journal.ConnectionString)))
             await ScalarAsync(connection, statement, ct).ConfigureAwait(false);
         _transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, ct).ConfigureAwait(false);
         // A node that starts now waits, and finds the journal full.

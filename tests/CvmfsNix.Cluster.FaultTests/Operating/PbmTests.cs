@@ -77,9 +77,19 @@ public sealed class PbmTests(ITestOutputHelper output)
         Assert.Equal(Repository, (await JsonAsync(nodes, 0, "key", "whitelist", "renew", "-r", Repository)).Single().GetProperty("repository").GetString());
         Assert.Equal("information", (await LinesAsync(nodes, 0, "log", "level")).Single());
         Assert.Contains(await LinesAsync(nodes, 0, "log", "peek"), l => l.Contains("key whitelist-renew", StringComparison.Ordinal));
+
+        // token, by the shell and by the command line
+        JsonElement made = (await JsonAsync(nodes, 0, "token", "create", "-n", "ci", "-s", $"publish:{Repository},read", "-e", "1d")).Single();
+        string id = made.GetProperty("id").GetString()!;
+        Assert.StartsWith($"cvn_{id}_", made.GetProperty("token").GetString(), StringComparison.Ordinal);
+        JsonElement listed = JsonDocument.Parse((await ProgramRun.RunAsync(BuiltProgram.Cli, ["token", "list", "--json", "--server", "http://" + nodes.Host], null, Ct)).Succeeded().Output).RootElement.EnumerateArray().Single();
+        Assert.Equal((id, "good", false), (listed.GetProperty("id").GetString(), listed.GetProperty("state").GetString(), listed.TryGetProperty("token", out _)));
+        Assert.Equal($"{id}: revoked; other nodes know within seconds\n", (await ProgramRun.RunAsync(BuiltProgram.Cli, ["token", "revoke", id, "--server", "http://" + nodes.Host], null, Ct)).Succeeded().Output);
+        Assert.Contains("| revoked", Assert.Single(await LinesAsync(nodes, 0, "token", "list")), StringComparison.Ordinal);
         JsonElement[] audit = [.. await JsonAsync(nodes, 0, "audit", "list")];
+        Assert.All(audit, a => Assert.DoesNotContain(made.GetProperty("token").GetString()!, a.GetRawText(), StringComparison.Ordinal));
         Assert.Equal(
-            ["repo create done", "store scrub done", "key whitelist-renew done", "log level done"],
+            ["repo create done", "store scrub done", "key whitelist-renew done", "log level done", "token create done", "token revoke done"],
             audit.Select(a => $"{a.GetProperty("command").GetString()} {a.GetProperty("outcome").GetString()}"));
         Assert.All(audit, a => Assert.StartsWith("anybody ", a.GetProperty("who").GetString(), StringComparison.Ordinal));
 

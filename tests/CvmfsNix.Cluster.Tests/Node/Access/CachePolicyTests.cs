@@ -9,21 +9,23 @@ namespace CvmfsNix.Cluster.Tests.Node.Access;
 public sealed class CachePolicyTests
 {
     private const string Repository = "test.example.org";
-    private static readonly AccessTokens Asked = AccessTokens.Of(["secret-token", "of-a-replica replica:s1"]);
+    private static readonly AccessTokens Asked = AccessTokens.Of(["secret-token", "of-a-replica replica:s1", $"for-this-one publish:{Repository}", "for-another-one publish:other.example.org,read"]);
 
     [Fact]
     public void Without_a_policy_the_node_decides()
     {
         using var folder = new TestFolder();
-        Assert.Null(new CacheAccess(AccessTokens.Off, Asked, folder.Path).Refusal(Repository, null));
-        var access = new CacheAccess(Asked, Asked, folder.Path);
-        Assert.Equal(NodeCodes.Unauthorized, access.Refusal(Repository, null)!.Code);
-        Assert.Equal(NodeCodes.Forbidden, access.Refusal(Repository, "Bearer other-token")!.Code);
-        Assert.Equal(NodeCodes.Forbidden, access.Refusal(Repository, "Bearer of-a-replica")!.Code);
-        Assert.Null(access.Refusal(Repository, "Bearer secret-token"));
-        Assert.Null(access.Refusal(Repository, Basic("anybody:secret-token")));
-        Assert.NotNull(access.Refusal(Repository, Basic("secret-token")));
-        Assert.NotNull(access.Refusal(Repository, "Basic not base 64"));
+        var access = new CacheAccess(folder.Path);
+        Assert.Null(Open(access, null));
+        Assert.Equal(NodeCodes.Unauthorized, Asking(access, null)!.Code);
+        Assert.Equal(NodeCodes.Forbidden, Asking(access, "Bearer other-token")!.Code);
+        Assert.Equal(NodeCodes.Forbidden, Asking(access, "Bearer of-a-replica")!.Code);
+        Assert.Equal(NodeCodes.Forbidden, Asking(access, "Bearer for-another-one")!.Code);
+        Assert.Null(Asking(access, "Bearer secret-token"));
+        Assert.Null(Asking(access, "Bearer for-this-one"));
+        Assert.Null(Asking(access, Basic("anybody:secret-token")));
+        Assert.NotNull(Asking(access, Basic("secret-token")));
+        Assert.NotNull(Asking(access, "Basic not base 64"));
     }
 
     [Fact]
@@ -31,18 +33,16 @@ public sealed class CachePolicyTests
     {
         using var folder = new TestFolder();
         string file = Path.Combine(folder.Path, Repository + ".nix.policy");
-        var asking = new CacheAccess(Asked, Asked, folder.Path);
-        var open = new CacheAccess(AccessTokens.Off, Asked, folder.Path);
-
+        var access = new CacheAccess(folder.Path);
         File.WriteAllText(file, "# anybody\nwriters = open\n");
-        Assert.Null(asking.Refusal(Repository, null));
+        Assert.Null(Asking(access, null));
         File.WriteAllText(file, "writers = token\n");
         File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddSeconds(7));
-        Assert.Equal(NodeCodes.Unauthorized, open.Refusal(Repository, null)!.Code);
-        Assert.Null(open.Refusal(Repository, Basic("x:secret-token")));
+        Assert.Equal(NodeCodes.Unauthorized, Open(access, null)!.Code);
+        Assert.Null(Open(access, Basic("x:secret-token")));
         File.WriteAllText(file, "writers = everybody\n");
         File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddSeconds(14));
-        Assert.Contains("everybody", open.Refusal(Repository, Basic("x:secret-token"))!.Message, StringComparison.Ordinal);
+        Assert.Contains("everybody", Open(access, Basic("x:secret-token"))!.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -56,6 +56,12 @@ public sealed class CachePolicyTests
         Assert.Throws<FormatException>(() => CachePolicy.Parse("trusted-public-keys = a-1:x"));
         Assert.Throws<FormatException>(() => CachePolicy.Parse("reader = all"));
     }
+
+    private static NodeError? Open(CacheAccess access, string? authorization) => access.Refusal(Repository, Caller.Anybody, Who(authorization));
+
+    private static NodeError? Asking(CacheAccess access, string? authorization) => access.Refusal(Repository, Who(authorization), Who(authorization));
+
+    private static Caller Who(string? authorization) => authorization is null ? Caller.None : Asked.Find(Bearer.TokenOf(authorization)) ?? Caller.Unknown();
 
     private static string Basic(string credentials) => "Basic " + Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(credentials));
 }

@@ -86,9 +86,10 @@ public sealed class CommandRunnerTests
 
     private async Task<bool> RunAsync(CommandDefinition command, bool confirmed = false, AccessTokens? tokens = null, string? authorization = null)
     {
+        Caller caller = tokens is null ? Caller.Anybody : authorization is null ? Caller.None : tokens.Find(Bearer.TokenOf(authorization)) ?? Caller.Unknown();
         await using ServiceProvider services = new ServiceCollection().AddSingleton<IAuditLog>(_audit).BuildServiceProvider();
-        var runner = new CommandRunner(new TokenAdminAccess(tokens ?? AccessTokens.Off), services, new FakeCore(), TimeProvider.System, NullLogger<CommandRunner>.Instance);
-        return await runner.RunAsync("cluster", command, ["-n", "a"], new CommandCaller(authorization, "me", confirmed), new NoOutput(), Ct);
+        var runner = new CommandRunner(new ScopedAdminAccess(), services, new FakeCore(), TimeProvider.System, NullLogger<CommandRunner>.Instance);
+        return await runner.RunAsync("cluster", command, ["-n", "a"], new CommandCaller(caller, "me", confirmed), new NoOutput(), Ct);
     }
 
     private sealed class NoOutput : ICommandOutput

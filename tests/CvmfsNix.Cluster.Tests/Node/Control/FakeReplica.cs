@@ -24,7 +24,15 @@ internal sealed class FakeReplica : IDisposable
         if (sequence > 0)
             hello.Positions.Add(new RepositoryPosition { Repository = WholeNode.Repository, Sequence = sequence, Revision = revision });
         change?.Invoke(hello);
-        await replica._call.RequestStream.WriteAsync(new FromReplica { Hello = hello }, TestContext.Current.CancellationToken);
+        try
+        {
+            await replica._call.RequestStream.WriteAsync(new FromReplica { Hello = hello }, TestContext.Current.CancellationToken);
+        }
+        catch (RpcException)
+        {
+            // Refused before its hello was sent; how the stream ended says why.
+        }
+
         return replica;
     }
 

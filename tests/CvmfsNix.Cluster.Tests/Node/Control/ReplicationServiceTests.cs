@@ -1,3 +1,4 @@
+using CvmfsNix.Cluster.Actors.Administration.Tokens;
 using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using CvmfsNix.Cluster.Contracts.Replication;
@@ -5,6 +6,7 @@ using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Node.Access;
 using Grpc.Core;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Node.Control;
@@ -183,6 +185,40 @@ public sealed class ReplicationServiceTests
         RpcException publish = await Assert.ThrowsAsync<RpcException>(async () =>
             await node.Publishing.GetStatusAsync(new GetStatusRequest(), new Metadata { { "authorization", "Bearer mirror-1s-token" } }, cancellationToken: Ct));
         Assert.Equal(StatusCode.PermissionDenied, publish.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_scoped_token_opens_the_repositories_it_names_until_it_is_revoked()
+    {
+        await using WholeNode node = await WholeNode.StartAsync(null, null, "127.0.0.1:0", "--require-tokens");
+        await node.Core.CreateRepositoryAsync(new CvmfsNix.Cluster.Actors.Hosting.CreateRepository("other.example.org"), Ct);
+        var table = node.Services.GetRequiredService<ITokenTable>();
+        TokenSecret token = TokenSecret.New();
+        await table.AddAsync(new StoredToken(token.Id, token.Digest, "mirror", $"replicate:{WholeNode.Repository}", DateTimeOffset.UtcNow, null, null), Ct);
+        using FakeReplica greedy = await FakeReplica.FollowAsync(node, "mirror-1", token: token.Text, change: h => h.Repositories.Add("other.example.org"));
+        RpcException refused = await greedy.EndAsync();
+        Assert.Equal(StatusCode.PermissionDenied, refused.StatusCode);
+        Assert.Contains("replicate:other.example.org", refused.Status.Detail, StringComparison.Ordinal);
+
+        string operators = AdminToken.LoadOrCreate(Path.Combine(node.Data, "keys"));
+        using (FakeReplica all = await FakeReplica.FollowAsync(node, "mirror-2", token: operators))
+            await all.UntilAsync(m => m.Offer?.Repository == "other.example.org");
+
+        // One that wants everything is fed what it may have, up to the first pulse, which is sent when all offers are.
+        using FakeReplica replica = await FakeReplica.FollowAsync(node, "mirror-1", token: token.Text);
+        var offered = new List<string>();
+        await replica.UntilAsync(m =>
+        {
+            if (m.Offer is { } offer)
+                offered.Add(offer.Repository);
+            return m.Pulse is not null;
+        });
+        Assert.Equal([WholeNode.Repository], offered);
+
+        Assert.True(await table.RevokeAsync(token.Id, DateTimeOffset.UtcNow, Ct));
+        await replica.EndAsync();
+        using FakeReplica again = await FakeReplica.FollowAsync(node, "mirror-1", token: token.Text);
+        Assert.Equal(StatusCode.Unauthenticated, (await again.EndAsync()).StatusCode);
     }
 
     [Theory]

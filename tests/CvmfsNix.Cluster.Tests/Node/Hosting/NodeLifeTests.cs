@@ -110,8 +110,8 @@ public sealed class NodeLifeTests
     {
         using var folder = new TestFolder();
         string file = folder.Write("tokens", "# builders\n\ncorrect-horse\nbattery-staple\n");
-        Assert.Equal(admitted, AccessTokens.Of(AccessTokens.ReadFile(file)).Admits(authorization));
-        Assert.True(AccessTokens.Off.Admits(authorization));
+        Assert.Equal(admitted, AccessTokens.Of(AccessTokens.ReadFile(file)).Find(Bearer.TokenOf(authorization))?.Allows(new Need(NeedKind.Admin)) == true);
+        Assert.False(AccessTokens.Off.Required);
         Assert.Throws<InvalidDataException>(() => AccessTokens.ReadFile(folder.Write("none", "# nothing\n")));
         Assert.Throws<InvalidDataException>(() => AccessTokens.ReadFile(folder.Write("odd", "two words\n")));
     }
