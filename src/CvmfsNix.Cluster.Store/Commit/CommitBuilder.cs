@@ -31,7 +31,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
     private const int CheckedAtOnce = 4096;
 
     private readonly CommitGuard _guard = new(format, objects, workFolder);
-    private readonly Revival _revival = new(format, blobs);
+    private readonly Revival _revival = new(format, objects, blobs);
     private WorkingCatalogs? _working;
 
     /// <summary>Whether every object of a new path must be in the own store before a revision is made of it.</summary>

@@ -3,6 +3,7 @@ using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Blobs;
 using CvmfsNix.Cluster.Store.Index;
 using CvmfsNix.Cluster.Store.Layout;
+using CvmfsNix.Cluster.Store.Objects;
 using CvmfsNix.Cluster.Store.Records;
 
 namespace CvmfsNix.Cluster.Store.Commit;
@@ -11,12 +12,17 @@ namespace CvmfsNix.Cluster.Store.Commit;
 /// A builder that was told a path is there does not send it; a removal may have come in between. As long as the objects of the path are kept,
 /// such a publish wins: the batch brings the path back, with everything it needs, from the record of its removal.
 /// </summary>
-internal sealed class Revival(RepositoryFormat format, BlobFolder blobs)
+internal sealed class Revival(RepositoryFormat format, IObjectStore objects, BlobFolder blobs)
 {
+    private const int CheckedAtOnce = 4096;
+
     /// <summary>No builder's: the all-zero id.</summary>
     public static readonly Guid Transaction = Guid.Empty;
 
-    /// <summary>Writes a bundle of the paths that the batch needs and that were removed; null when it needs none. The bundle is the caller's to delete.</summary>
+    /// <summary>
+    /// Writes a bundle of the paths that the batch needs and that were removed; null when it needs none, or none can be had back. A path any object of which is lost cannot:
+    /// who needs it lacks a reference, and holds up nobody else. The bundle is the caller's to delete; one that a kill left behind is the sweep's.
+    /// </summary>
     public async Task<Revived?> BringBackAsync(IReadOnlyList<CommitMember> members, CommitRules rules, PathIndex committed, CancellationToken cancellationToken)
     {
         if (rules.Removals.Count == 0)
@@ -53,6 +59,7 @@ internal sealed class Revival(RepositoryFormat format, BlobFolder blobs)
             open = next;
         }
 
+        await RemoveLostAsync(records, rules, cancellationToken).ConfigureAwait(false);
         RemoveUnclosed(records, committed, members, cancellationToken);
         return records.Count == 0
             ? null
@@ -80,6 +87,22 @@ internal sealed class Revival(RepositoryFormat format, BlobFolder blobs)
         needed.ExceptWith(brought);
         needed.RemoveWhere(p => committed.Find(p) is not null);
         return needed;
+    }
+
+    private async Task RemoveLostAsync(SortedDictionary<StorePathName, PathRecord> records, CommitRules rules, CancellationToken cancellationToken)
+    {
+        var lost = new HashSet<ObjectName>();
+        foreach (ObjectName[] part in records.Values.SelectMany(r => r.Objects).Select(o => o.Name).Distinct().Chunk(CheckedAtOnce))
+        {
+            IReadOnlyList<ObjectName> missing = await objects.ConfirmDurableAsync(part, cancellationToken).ConfigureAwait(false);
+            if (missing.Count > 0)
+                lost.UnionWith(rules.Bring is { } bring ? await bring(missing, cancellationToken).ConfigureAwait(false) : missing);
+        }
+
+        if (lost.Count == 0)
+            return;
+        foreach (StorePathName path in records.Values.Where(r => r.Objects.Any(o => lost.Contains(o.Name))).Select(r => r.Info.Path).ToArray())
+            records.Remove(path);
     }
 
     // One that cannot be there would take all others with it.
