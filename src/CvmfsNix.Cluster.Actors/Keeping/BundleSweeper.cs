@@ -15,6 +15,7 @@ internal sealed class BundleSweeper(IPublishingCore core, LocalRepositories loca
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<LocalRepository, BundleSweep> _sweeps = [];
+    private readonly Dictionary<LocalRepository, string> _problems = [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -34,22 +35,36 @@ internal sealed class BundleSweeper(IPublishingCore core, LocalRepositories loca
             _sweeps.Add(repository, sweep = new BundleSweep(backend.Store, clock, options.BundlesKeep, options.TransactionRetention + LedgerLimits.ForgetMargin + LedgerLimits.ClockAheadMax));
         try
         {
-            int deleted = await sweep.RunAsync((id, token) => UseAsync(repository, id, token), ct).ConfigureAwait(false);
+            var (deleted, failed, problem) = await sweep.RunAsync((id, token) => UseAsync(repository, id, token), ct).ConfigureAwait(false);
             if (deleted > 0)
                 log.LogDebug("{Repository}: {Bundles} bundles of decided transactions deleted", repository.Definition.Repository, deleted);
+            Tell(repository, failed, problem);
         }
         catch (Exception e) when (e is not OperationCanceledException || !ct.IsCancellationRequested)
         {
-            // No ledger, or a disk that will be complained of elsewhere: a bundle that stays for longer costs space only.
-            log.LogDebug(e, "{Repository}: bundles were not swept", repository.Definition.Repository);
+            Tell(repository, 0, e);
         }
+    }
+
+    // A bundle that stays keeps its objects, so it costs space for as long: said once for each reason.
+    private void Tell(LocalRepository repository, int failed, Exception? problem)
+    {
+        if (problem is null)
+            _problems.Remove(repository);
+        else if (_problems.GetValueOrDefault(repository) != problem.Message)
+            log.LogWarning(problem, "{Repository}: bundles of transactions were not swept ({Failed} of them), and their objects are not collected; it is tried again", repository.Definition.Repository, failed);
+        if (problem is not null)
+            _problems[repository] = problem.Message;
     }
 
     private async Task<BundleUse> UseAsync(LocalRepository repository, Guid transaction, CancellationToken ct)
     {
+        // None of ours, and nobody can seal it.
+        if (!TransactionId.TryParse(transaction.ToString("D"), out var id))
+            return BundleUse.NotSealed;
         try
         {
-            var view = await core.GetTransactionAsync(repository.Definition.Repository.Value, TransactionId.From(transaction), ct).ConfigureAwait(false);
+            var view = await core.GetTransactionAsync(repository.Definition.Repository.Value, id, ct).ConfigureAwait(false);
             return view.Status switch
             {
                 TransactionStatus.Committed => view.Revision <= repository.Revision ? BundleUse.Decided : BundleUse.Needed,

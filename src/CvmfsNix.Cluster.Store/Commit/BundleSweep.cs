@@ -27,34 +27,61 @@ public enum BundleUse
 /// <param name="notSealedKeep">How long a bundle without a sealed transaction stays; longer than an id can be sealed.</param>
 public sealed class BundleSweep(RepositoryStore store, TimeProvider clock, TimeSpan decidedKeep, TimeSpan notSealedKeep)
 {
+    /// <summary>So many failures one after the other are not the bundles' fault: a disk, or nobody who could be asked.</summary>
+    private const int FailuresInARowMax = 8;
+
     private readonly Dictionary<string, Bundle> _bundles = [];
     private DateTimeOffset _lookedUntil = DateTimeOffset.MinValue;
 
-    /// <summary>Looks for bundles, and deletes those whose time has come. Returns how many were deleted.</summary>
+    /// <summary>Looks for bundles, and deletes those whose time has come. One that cannot be decided or deleted stops no other.</summary>
     /// <param name="use">Tells of a transaction whether its bundle is needed.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<int> RunAsync(Func<Guid, CancellationToken, Task<BundleUse>> use, CancellationToken cancellationToken)
+    public async Task<BundleSweepResult> RunAsync(Func<Guid, CancellationToken, Task<BundleUse>> use, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(use);
         DateTimeOffset now = clock.GetUtcNow();
         Look(now, cancellationToken);
-        int deleted = 0;
-        foreach ((string digest, Bundle bundle) in _bundles.ToList())
+        (int deleted, int failed, int inARow) = (0, 0, 0);
+        Exception? problem = null;
+        KeyValuePair<string, Bundle>[] bundles = [.. _bundles];
+        // So that those which fail every time do not always come first.
+        Random.Shared.Shuffle(bundles);
+        foreach ((string digest, Bundle bundle) in bundles)
         {
-            switch (await use(bundle.Transaction, cancellationToken).ConfigureAwait(false))
+            try
             {
-                case BundleUse.Decided when bundle.DecidedAt is null:
-                    _bundles[digest] = bundle with { DecidedAt = now };
-                    break;
-                case BundleUse.Decided when bundle.DecidedAt + decidedKeep <= now:
-                case BundleUse.NotSealed when bundle.WrittenAt + notSealedKeep <= now:
-                    _bundles.Remove(digest);
-                    deleted += store.Blobs.Delete(digest) ? 1 : 0;
+                deleted += await SweepAsync(digest, bundle, now, use, cancellationToken).ConfigureAwait(false) ? 1 : 0;
+                inARow = 0;
+            }
+            catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+            {
+                problem ??= e;
+                failed++;
+                if (++inARow == FailuresInARowMax)
                     break;
             }
         }
 
-        return deleted;
+        return new BundleSweepResult(deleted, failed, problem);
+    }
+
+    private async Task<bool> SweepAsync(string digest, Bundle bundle, DateTimeOffset now, Func<Guid, CancellationToken, Task<BundleUse>> use, CancellationToken cancellationToken)
+    {
+        // What a commit brings back is nobody's transaction; the commit deletes its bundle itself, unless it is killed.
+        BundleUse known = bundle.Transaction == Revival.Transaction ? BundleUse.Decided : await use(bundle.Transaction, cancellationToken).ConfigureAwait(false);
+        switch (known)
+        {
+            case BundleUse.Decided when bundle.DecidedAt is null:
+                _bundles[digest] = bundle with { DecidedAt = now };
+                return false;
+            case BundleUse.Decided when bundle.DecidedAt + decidedKeep <= now:
+            case BundleUse.NotSealed when bundle.WrittenAt + notSealedKeep <= now:
+                bool deleted = store.Blobs.Delete(digest);
+                _bundles.Remove(digest);
+                return deleted;
+            default:
+                return false;
+        }
     }
 
     // Blobs are many after years, and nearly all of them are none of ours: each is looked into once.
@@ -81,3 +108,9 @@ public sealed class BundleSweep(RepositoryStore store, TimeProvider clock, TimeS
 
     private sealed record Bundle(Guid Transaction, DateTimeOffset WrittenAt, DateTimeOffset? DecidedAt);
 }
+
+/// <summary>What a sweep did.</summary>
+/// <param name="Deleted">Bundles deleted.</param>
+/// <param name="Failed">Bundles of which it could not be said, or that could not be deleted; they are tried again with the next sweep.</param>
+/// <param name="Problem">Why the first of these failed; null when none did.</param>
+public sealed record BundleSweepResult(int Deleted, int Failed, Exception? Problem);

@@ -55,7 +55,31 @@ public sealed class BundleSweepTests
         Assert.All([.. records, text], d => Assert.True(repository.Store.Blobs.Contains(d)));
         Assert.All(repository.Store.Blobs.List(), d => Assert.Contains(d, others));
 
-        Task<int> RunAsync() => sweep.RunAsync((id, _) => Task.FromResult(uses.GetValueOrDefault(id, BundleUse.Needed)), Cancel);
+        async Task<int> RunAsync() => (await sweep.RunAsync((id, _) => Task.FromResult(uses.GetValueOrDefault(id, BundleUse.Needed)), Cancel)).Deleted;
+    }
+
+    [Fact]
+    public async Task A_bundle_that_a_killed_commit_left_behind_goes_and_one_that_cannot_be_decided_stops_no_other()
+    {
+        await using TestRepository repository = await TestRepository.CreateAsync(Cancel);
+        // What a commit brings back is nobody's transaction.
+        CommitMember left = await repository.SealAsync([SyntheticPath.Package("left")], Cancel, transaction: Guid.Empty);
+        CommitMember[] decided = [await repository.SealAsync([SyntheticPath.Package("a")], Cancel), await repository.SealAsync([SyntheticPath.Package("b")], Cancel)];
+        CommitMember bad = await repository.SealAsync([SyntheticPath.Package("bad")], Cancel);
+        _clock.Now = DateTimeOffset.UtcNow.AddSeconds(1) + Hour;
+        var sweep = new BundleSweep(repository.Store, _clock, Hour, 10 * Hour);
+
+        BundleSweepResult first = await RunAsync();
+        _clock.Now += Hour;
+        BundleSweepResult second = await RunAsync();
+
+        Assert.Equal((0, 1, "no"), (first.Deleted, first.Failed, first.Problem!.Message));
+        Assert.Equal((3, 1, "no"), (second.Deleted, second.Failed, second.Problem!.Message));
+        Assert.All([left, .. decided], m => Assert.False(repository.Store.Blobs.Contains(m.BundleDigest)));
+        Assert.True(repository.Store.Blobs.Contains(bad.BundleDigest));
+
+        Task<BundleSweepResult> RunAsync() => sweep.RunAsync(
+            (id, _) => id == bad.Transaction || id == Guid.Empty ? throw new InvalidOperationException("no") : Task.FromResult(BundleUse.Decided), Cancel);
     }
 
     private sealed class HandClock : TimeProvider
