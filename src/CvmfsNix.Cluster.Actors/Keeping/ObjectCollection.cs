@@ -66,8 +66,8 @@ internal sealed class ObjectCollection(LocalRepositories local, IJournalReader j
         }
     }
 
-    // Up to what this store has followed: what comes later was counted on when it came, or lies in the bundle of its transaction.
-    private async Task<CollectionRoots> RootsAsync(LocalRepository repository, StoreBackend backend, CancellationToken ct)
+    /// <summary>What the journal says is needed, up to what this store has followed: what comes later was counted on when it came, or lies in the bundle of its transaction.</summary>
+    internal async Task<CollectionRoots> RootsAsync(LocalRepository repository, StoreBackend backend, CancellationToken ct)
     {
         string name = repository.Definition.Repository.Value;
         if (!_views.TryGetValue(name, out var view))

@@ -49,8 +49,10 @@ internal sealed class MirrorCollection(IMirror mirror, MirrorOptions options, Ti
         }
     }
 
-    // What is served may be replaced while this is read: what the new revision shares with the old one is marked, the rest was counted on when it came.
-    private static async Task<CollectionRoots> RootsAsync(RepositoryStore store, CancellationToken ct)
+    /// <summary>
+    /// What is served is needed. It may be replaced while this is read: what the new revision shares with the old one is marked, the rest was counted on since its filling began.
+    /// </summary>
+    internal static async Task<CollectionRoots> RootsAsync(RepositoryStore store, CancellationToken ct)
     {
         var served = store.Served ?? throw new DamagedViewException("Nothing is served.");
         var tags = await store.ReadTagsAsync(ct).ConfigureAwait(false);

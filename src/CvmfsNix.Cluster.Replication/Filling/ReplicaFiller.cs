@@ -18,6 +18,7 @@ namespace CvmfsNix.Cluster.Replication.Filling;
 /// </summary>
 public sealed class ReplicaFiller : IDisposable
 {
+    private readonly RepositoryStore _store;
     private readonly ReplicaTarget _target;
     private readonly TrustChain _trust;
     private readonly FetchSources _sources;
@@ -38,6 +39,7 @@ public sealed class ReplicaFiller : IDisposable
         ArgumentNullException.ThrowIfNull(sources);
         ArgumentNullException.ThrowIfNull(limits);
         ArgumentNullException.ThrowIfNull(clock);
+        _store = store;
         _target = new ReplicaTarget(store);
         _trust = new TrustChain(_target.Repository, masterPublicKeyPems, clock);
         _sources = sources;
@@ -65,6 +67,8 @@ public sealed class ReplicaFiller : IDisposable
             var fetch = new RevisionFetch(_target, _shelf, _sources, _limits, _clock, progress, cancellationToken);
             await using (fetch.ConfigureAwait(false))
             {
+                // Until it is served, or the next attempt has found it, nothing else says that it is needed.
+                _store.BeginFilling(_clock.GetUtcNow());
                 // Before anything else: who is not believed does not make us fetch.
                 await fetch.VerifyAsync(_trust, manifest, whitelist).ConfigureAwait(false);
                 Manifest? served = ServedState.Read(_target.RepositoryFolder);

@@ -288,9 +288,9 @@ public sealed class ArchiveIntake(IngestOptions options) : IDisposable
             }
         }
 
-        // The index may know a content whose objects are not here yet.
+        // The index may know a content whose objects are not here yet. Those that are here are counted on: nothing is sent in their place.
         private StoredContent? Committed(ContentDigest digest) =>
-            store.Index.Content.Find([digest])[0] is { } content && PathObjects.Of(content).All(store.Objects.Contains) ? content : null;
+            store.Index.Content.Find([digest])[0] is { } content && PathObjects.Of(content).All(store.Objects.Refresh) ? content : null;
 
         private Task<T> Start<T>(Func<Task<T>> work)
         {

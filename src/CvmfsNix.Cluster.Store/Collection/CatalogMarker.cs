@@ -11,46 +11,29 @@ namespace CvmfsNix.Cluster.Store.Collection;
 /// </summary>
 internal sealed class CatalogMarker(IObjectStore objects, MarkFiles marks, CollectionPace pace, string scratchFolder)
 {
-    private readonly HashSet<ObjectHash> _seen = [];
+    private readonly HashSet<ObjectHash> _read = [];
     private readonly byte[] _buffer = new byte[128 * 1024];
 
     /// <summary>Catalogs read.</summary>
-    public long Catalogs => _seen.Count;
+    public long Catalogs => _read.Count;
 
-    /// <summary>Marks a root catalog and everything below it.</summary>
+    /// <summary>
+    /// Marks a root catalog and everything below it. The objects that catalogs name must be here; of the catalogs themselves this is known once they are read, and later
+    /// they may be superseded and deleted.
+    /// </summary>
     /// <exception cref="DamagedViewException">A catalog is missing or damaged.</exception>
     public async Task MarkAsync(ObjectHash root, CancellationToken cancellationToken)
     {
         var open = new Stack<ObjectHash>([root]);
         while (open.TryPop(out ObjectHash hash))
         {
-            if (!_seen.Add(hash))
+            if (_read.Contains(hash))
                 continue;
             var name = new ObjectName(hash, ObjectKind.Catalog);
-            marks.Mark(name, required: true);
-            string file = Unpack(name);
-            try
-            {
-                using CatalogReader reader = CatalogReader.Open(file);
-                foreach (CatalogReference reference in reader.References())
-                {
-                    if (reference.Name.Kind == ObjectKind.Catalog)
-                        open.Push(reference.Name.Hash);
-                    else
-                        marks.Mark(reference.Name, required: true);
-                    await pace.StepAsync(cancellationToken).ConfigureAwait(false);
-                }
-            }
-            catch (CatalogFormatException e)
-            {
-                throw Damaged(name, e.Message);
-            }
-            finally
-            {
-                File.Delete(file);
-            }
-
-            await pace.StepAsync(cancellationToken).ConfigureAwait(false);
+            string file = TryUnpack(name) ?? throw Damaged(name, "it is not there");
+            await MarkReferencesAsync(name, file, required: true, open, cancellationToken).ConfigureAwait(false);
+            // Last: one that could not be read whole is not passed over when it is met again.
+            _read.Add(hash);
         }
     }
 
@@ -63,43 +46,51 @@ internal sealed class CatalogMarker(IObjectStore objects, MarkFiles marks, Colle
         while (open.TryPop(out ObjectHash hash))
         {
             var name = new ObjectName(hash, ObjectKind.Catalog);
-            if (_seen.Contains(hash) || !seen.Add(hash) || !objects.Contains(name))
-                continue;
-            marks.Mark(name, required: false);
-            string file = Unpack(name);
-            try
-            {
-                using CatalogReader reader = CatalogReader.Open(file);
-                foreach (CatalogReference reference in reader.References())
-                {
-                    if (reference.Name.Kind == ObjectKind.Catalog)
-                        open.Push(reference.Name.Hash);
-                    else
-                        marks.Mark(reference.Name, required: false);
-                    await pace.StepAsync(cancellationToken).ConfigureAwait(false);
-                }
-            }
-            catch (CatalogFormatException e)
-            {
-                throw Damaged(name, e.Message);
-            }
-            finally
-            {
-                File.Delete(file);
-            }
+            if (!_read.Contains(hash) && seen.Add(hash) && TryUnpack(name) is { } file)
+                await MarkReferencesAsync(name, file, required: false, open, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private string Unpack(ObjectName name)
+    private async Task MarkReferencesAsync(ObjectName name, string file, bool required, Stack<ObjectHash> open, CancellationToken cancellationToken)
     {
-        string file = Path.Combine(scratchFolder, $"mark-{Guid.NewGuid():N}.sqlite");
-        using Stream stored = objects.OpenRead(name) ?? throw Damaged(name, "it is not there");
+        marks.Mark(name, required: false);
+        try
+        {
+            using CatalogReader reader = CatalogReader.Open(file);
+            foreach (CatalogReference reference in reader.References())
+            {
+                if (reference.Name.Kind == ObjectKind.Catalog)
+                    open.Push(reference.Name.Hash);
+                else
+                    marks.Mark(reference.Name, required);
+                await pace.StepAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (CatalogFormatException e)
+        {
+            throw Damaged(name, e.Message);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+
+        await pace.StepAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    // Null when it is not there.
+    private string? TryUnpack(ObjectName name)
+    {
+        using Stream? stored = objects.OpenRead(name);
+        if (stored is null)
+            return null;
         using var hasher = new ObjectHasher(name.Hash.Algorithm);
         for (int read; (read = stored.Read(_buffer)) > 0;)
             hasher.Append(_buffer.AsSpan(0, read));
         if (hasher.Finish() != name.Hash)
             throw Damaged(name, "its bytes have another digest");
         stored.Position = 0;
+        string file = Path.Combine(scratchFolder, $"mark-{Guid.NewGuid():N}.sqlite");
         using (Stream plain = ObjectCompression.OpenDecompressor(stored, CompressionAlgorithm.Zlib))
         using (var copy = new FileStream(file, FileMode.CreateNew, FileAccess.Write))
             plain.CopyTo(copy);

@@ -45,16 +45,12 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
         }
 
         CollectionPlan.Forget(_folder);
-        DateTimeOffset cutoff = clock.GetUtcNow() - grace;
+        DateTimeOffset begun = clock.GetUtcNow();
+        DateTimeOffset cutoff = Cutoff(begun);
         await MarkBundlesAsync(marks, pace, cancellationToken).ConfigureAwait(false);
-        CollectionRoots wanted = await roots(cancellationToken).ConfigureAwait(false);
-        Reach(StepNames.CollectMark);
-        long catalogs = await MarkRootsAsync(wanted, marks, pace, cancellationToken).ConfigureAwait(false);
+        long catalogs = await MarkRootsAsync(roots, marks, pace, cancellationToken).ConfigureAwait(false);
         await NoteContentsAsync(marks, pace, cancellationToken).ConfigureAwait(false);
-        (List<ObjectName> planned, CollectionResult result) = await CompareAsync(marks, cutoff, pace, cancellationToken).ConfigureAwait(false);
-        if (twice)
-            planned = await SeenBeforeAsync(planned, cutoff, cancellationToken).ConfigureAwait(false);
-        CollectionPlan plan = await CollectionPlan.WriteAsync(_folder, cutoff, planned, cancellationToken).ConfigureAwait(false);
+        (CollectionPlan plan, CollectionResult result) = await CompareAsync(marks, begun, cutoff, pace, cancellationToken).ConfigureAwait(false);
         Reach(StepNames.CollectPlanned);
         return await DeleteAsync(plan, marks, result with { Catalogs = catalogs }, pace, cancellationToken).ConfigureAwait(false);
     }
@@ -69,6 +65,9 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
     }
 
     private DirectoryObjectStore Objects => (DirectoryObjectStore)store.Objects;
+
+    // What has come for a revision that is not served yet is needed by nothing that can be seen. However long it takes, it came or was counted on since it was begun.
+    private DateTimeOffset Cutoff(DateTimeOffset now) => store.FillingSince is { } filling && filling < now - grace ? filling : now - grace;
 
     // A sealed transaction needs all of its bundle; whether a bundle is still needed is for others to say, and until then it is.
     private async Task MarkBundlesAsync(MarkFiles marks, CollectionPace pace, CancellationToken cancellationToken)
@@ -89,12 +88,20 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
         }
     }
 
-    private async Task<long> MarkRootsAsync(CollectionRoots roots, MarkFiles marks, CollectionPace pace, CancellationToken cancellationToken)
+    private async Task<long> MarkRootsAsync(Func<CancellationToken, Task<CollectionRoots>> ask, MarkFiles marks, CollectionPace pace, CancellationToken cancellationToken)
     {
         var marker = new CatalogMarker(store.Objects, marks, pace, store.Layout.WorkFolder(store.Format.Repository));
-        foreach (ObjectHash root in roots.Walked)
-            await marker.MarkAsync(root, cancellationToken).ConfigureAwait(false);
-        foreach (ObjectHash root in roots.IfThere.Where(r => store.Objects.Contains(new ObjectName(r, ObjectKind.Catalog))))
+        CollectionRoots roots = await ask(cancellationToken).ConfigureAwait(false);
+        Reach(StepNames.CollectMark);
+        // A revision may be superseded, and its catalogs deleted, before it is its turn. Roots of later are as good: what is new in them was counted on since.
+        while (await MarkWalkedAsync(marker, roots.Walked, cancellationToken).ConfigureAwait(false) is var (missed, problem))
+        {
+            roots = await ask(cancellationToken).ConfigureAwait(false);
+            if (roots.Walked.Contains(missed))
+                throw problem;
+        }
+
+        foreach (ObjectHash root in roots.IfThere)
             await marker.MarkWhatIsThereAsync(root, cancellationToken).ConfigureAwait(false);
         foreach (ObjectHash hash in roots.ByName)
         {
@@ -108,7 +115,7 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
         {
             marks.Mark(new ObjectName(served.Certificate, ObjectKind.Certificate), required: true);
             if (served.History is { } history)
-                marks.Mark(new ObjectName(history, ObjectKind.History), required: true);
+                MarkTags(marks, new ObjectName(history, ObjectKind.History));
             if (served.MetaInfo is { } info)
                 marks.Mark(new ObjectName(info, ObjectKind.MetaInfo), required: true);
         }
@@ -128,6 +135,31 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
         return marker.Catalogs;
     }
 
+    private static async Task<(ObjectHash Root, DamagedViewException Problem)?> MarkWalkedAsync(CatalogMarker marker, IEnumerable<ObjectHash> roots, CancellationToken cancellationToken)
+    {
+        foreach (ObjectHash root in roots)
+        {
+            try
+            {
+                await marker.MarkAsync(root, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DamagedViewException e)
+            {
+                return (root, e);
+            }
+        }
+
+        return null;
+    }
+
+    // Here now; later it may be superseded and deleted.
+    private void MarkTags(MarkFiles marks, ObjectName tags)
+    {
+        if (!store.Objects.Contains(tags))
+            throw Missing(tags);
+        marks.Mark(tags, required: false);
+    }
+
     private async Task NoteContentsAsync(MarkFiles marks, CollectionPace pace, CancellationToken cancellationToken)
     {
         foreach ((ContentDigest digest, ObjectName name) in store.Index.ContentObjects())
@@ -137,13 +169,16 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
         }
     }
 
-    private async Task<(List<ObjectName> Planned, CollectionResult Result)> CompareAsync(MarkFiles marks, DateTimeOffset cutoff, CollectionPace pace, CancellationToken cancellationToken)
+    private async Task<(CollectionPlan Plan, CollectionResult Result)> CompareAsync(
+        MarkFiles marks, DateTimeOffset begun, DateTimeOffset cutoff, CollectionPace pace, CancellationToken cancellationToken)
     {
-        var planned = new List<ObjectName>();
+        using var plan = new CollectionPlan.Writer(_folder, cutoff, begun);
+        using Sightings? sightings = twice ? new Sightings(Path.Combine(_folder, "seen"), begun, grace) : null;
         var result = new CollectionResult(0, 0, 0, 0, 0, 0, 0);
         for (int part = 0; part < 256; part++)
         {
             Dictionary<ObjectName, bool> needed = marks.Marks((byte)part);
+            var unneeded = new List<ObjectName>();
             foreach ((ObjectName name, long size, DateTimeOffset at) in Objects.List((byte)part))
             {
                 if (needed.Remove(name))
@@ -151,47 +186,33 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
                 else if (at >= cutoff)
                     result = result with { YoungObjects = result.YoungObjects + 1, YoungBytes = result.YoungBytes + size };
                 else
-                    planned.Add(name);
+                    unneeded.Add(name);
                 await pace.StepAsync(cancellationToken).ConfigureAwait(false);
             }
 
             // A file that came while the directory was listed need not have been seen.
             if (needed.Where(n => n.Value && !Objects.Contains(n.Key)).Select(n => (ObjectName?)n.Key).FirstOrDefault() is { } missing)
-                throw new DamagedViewException($"The object {missing} is needed by what is served and is not there. Nothing is collected until it is back: bring it from another store, or let the store be scrubbed.");
+                throw Missing(missing);
+            foreach (ObjectName name in sightings?.Due((byte)part, unneeded) ?? unneeded)
+                plan.Add(name);
         }
 
-        return (planned, result);
+        sightings?.Complete();
+        return (plan.Complete(), result);
     }
 
-    private async Task<List<ObjectName>> SeenBeforeAsync(List<ObjectName> unneeded, DateTimeOffset cutoff, CancellationToken cancellationToken)
-    {
-        string folder = Path.Combine(_folder, "seen");
-        if (CollectionPlan.TryRead(folder) is not { } seen)
-        {
-            await CollectionPlan.WriteAsync(folder, cutoff + grace, unneeded, cancellationToken).ConfigureAwait(false);
-            return [];
-        }
-
-        HashSet<ObjectName> before = [.. seen.Objects];
-        List<ObjectName> again = [.. unneeded.Where(before.Contains)];
-        if (seen.Cutoff <= cutoff)
-        {
-            await CollectionPlan.WriteAsync(folder, cutoff + grace, [.. unneeded.Where(n => !before.Contains(n))], cancellationToken).ConfigureAwait(false);
-            return again;
-        }
-
-        // What was needed in between has its time anew.
-        await CollectionPlan.WriteAsync(folder, seen.Cutoff, again, cancellationToken).ConfigureAwait(false);
-        return [];
-    }
+    private static DamagedViewException Missing(ObjectName name) =>
+        new($"The object {name} is needed by what is served and is not there. Nothing is collected until it is back: bring it from another store, or let the store be scrubbed.");
 
     private async Task<CollectionResult> DeleteAsync(CollectionPlan plan, MarkFiles marks, CollectionResult result, CollectionPace pace, CancellationToken cancellationToken)
     {
-        foreach (IGrouping<byte, ObjectName> part in plan.Objects.GroupBy(DirectoryObjectStore.DirectoryOf))
+        foreach ((byte part, HashSet<ObjectName> names) in plan.Parts())
         {
-            HashSet<ObjectName> names = [.. part];
+            // The clock was set back: what is counted on now looks older than the plan allows for. The next run begins anew.
+            if (clock.GetUtcNow() < plan.Begun)
+                break;
             // Before the objects: who asks from here on is told to send them.
-            store.Index.ForgetContents(marks.Contents(part.Key, names));
+            store.Index.ForgetContents(marks.Contents(part, names));
             bool any = false;
             foreach (ObjectName name in names)
             {

@@ -14,6 +14,11 @@ namespace CvmfsNix.Cluster.Store.Repositories;
 /// </summary>
 public sealed partial class RepositoryStore
 {
+    /// <summary>The times of files run a little behind the clock.</summary>
+    private static readonly TimeSpan FileTimesMargin = TimeSpan.FromSeconds(1);
+
+    private long _fillingSince;
+
     /// <summary>
     /// Everything up to an event takes effect at once: the whitelist is replaced, then the manifest. The caller has made sure that the store holds
     /// whatever can be reached from the manifest, and that it is signed.
@@ -41,8 +46,23 @@ public sealed partial class RepositoryStore
             if (!File.Exists(Path.Combine(_objects.RepositoryFolder, MasterReplicaFile)))
                 await WriteNamedAsync(MasterReplicaFile, MasterReplicaText).ConfigureAwait(false);
             await WriteManifestAsync(manifest.Manifest.Revision, manifest.Manifest.PublishedAt, manifest.Bytes).ConfigureAwait(false);
+            FillingSince = null;
         },
         cancellationToken);
+
+    /// <summary>
+    /// Since when objects come here for a state that is not served yet, over all attempts that failed; null = none do. What came or was counted on since then is needed
+    /// by that state, although nothing that is served says so.
+    /// </summary>
+    public DateTimeOffset? FillingSince
+    {
+        get => Interlocked.Read(ref _fillingSince) is > 0 and var ticks ? new DateTimeOffset(ticks, TimeSpan.Zero) : null;
+        private set => Interlocked.Exchange(ref _fillingSince, value?.UtcTicks ?? 0);
+    }
+
+    /// <summary>Objects for a new state are about to be counted on or to come; <see cref="MirrorAsync"/> with its manifest ends it.</summary>
+    /// <param name="now">The time.</param>
+    public void BeginFilling(DateTimeOffset now) => Interlocked.CompareExchange(ref _fillingSince, (now - FileTimesMargin).UtcTicks, 0);
 
     /// <summary>Adds a revision to the index. Oldest first; one that is indexed changes nothing.</summary>
     /// <exception cref="IndexBehindException">The revision before it is not indexed.</exception>

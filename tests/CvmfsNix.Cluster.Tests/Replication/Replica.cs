@@ -1,6 +1,7 @@
 using CvmfsNix.Cluster.Cvmfs.Catalogs;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Reading;
+using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Replication;
 using CvmfsNix.Cluster.Replication.Filling;
 using CvmfsNix.Cluster.Replication.Sources;
@@ -29,16 +30,25 @@ internal sealed class Replica : IAsyncDisposable
     private readonly string _folder;
     private readonly TestRepository _origin;
 
+    private readonly SetClock _clock = new();
+    private long _sequence;
+
     private Replica(TestRepository origin, RepositoryStore store, string folder, FetchSources sources, ReplicationLimits limits, IReadOnlyList<string>? keys)
     {
         _origin = origin;
         _folder = folder;
         Store = store;
         Sources = sources;
-        Filler = new ReplicaFiller(store, keys ?? [origin.Keys.MasterPublicKeyPem], sources, limits, TimeProvider.System);
+        Filler = new ReplicaFiller(store, keys ?? [origin.Keys.MasterPublicKeyPem], sources, limits, _clock);
     }
 
     public RepositoryStore Store { get; }
+
+    /// <summary>How far the clock of the fillings is ahead of that of the files.</summary>
+    public TimeSpan Ahead
+    {
+        set => _clock.Ahead = value;
+    }
 
     public FetchSources Sources { get; }
 
@@ -73,6 +83,10 @@ internal sealed class Replica : IAsyncDisposable
         File.WriteAllBytes(Path.Combine(RepositoryFolder, ".cvmfspublished"), revision.SignedManifest.ToArray());
     }
 
+    /// <summary>As a mirror does it after a filling.</summary>
+    public Task<bool> FlipAsync(CommittedRevision revision) => Store.MirrorAsync(
+        ++_sequence, new byte[] { 1 }, Manifest.ParseSigned(revision.SignedManifest), _origin.Whitelist, TestContext.Current.CancellationToken);
+
     /// <summary>Every object that a whole check of the revision misses here.</summary>
     public async Task<IReadOnlyList<string>> FindingsAsync(CommittedRevision revision)
     {
@@ -104,5 +118,12 @@ internal sealed class Replica : IAsyncDisposable
         Sources.Dispose();
         await Store.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
+    }
+
+    private sealed class SetClock : TimeProvider
+    {
+        public TimeSpan Ahead { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Ahead;
     }
 }

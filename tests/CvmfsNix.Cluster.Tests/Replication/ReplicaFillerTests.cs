@@ -1,11 +1,14 @@
 using System.Collections.Concurrent;
+using CvmfsNix.Cluster.Actors.Mirrors;
 using CvmfsNix.Cluster.Cvmfs.Catalogs;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Replication;
 using CvmfsNix.Cluster.Replication.Filling;
 using CvmfsNix.Cluster.Replication.Sources;
+using CvmfsNix.Cluster.Store.Collection;
 using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.TestKit.Store;
@@ -16,6 +19,8 @@ namespace CvmfsNix.Cluster.Tests.Replication;
 public sealed class ReplicaFillerTests
 {
     private static readonly Uri Nobody = new("http://127.0.0.1:9");
+
+    private static string FileOf(CvmfsNix.Cluster.Store.Repositories.RepositoryStore store, ObjectName name) => ((CvmfsNix.Cluster.Store.Objects.DirectoryObjectStore)store.Objects).PathOf(name);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -129,6 +134,85 @@ public sealed class ReplicaFillerTests
 
         Assert.Equal(lost.Distinct().Count(), again.ObjectsFetched);
         Assert.Empty(await replica.FindingsAsync(origin.Revisions[^1]));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_came_for_a_revision_is_not_collected_before_it_is_served_however_long_the_rest_takes(bool fails)
+    {
+        await using TestRepository origin = await TestRepository.CreateAsync(Cancel);
+        await using var server = new PackServer(origin.Store);
+        await using Replica replica = await Replica.CreateAsync(origin, new SourceSet { Core = [server.Url] });
+        await origin.PublishAsync(Cancel, SyntheticPath.Package("served"));
+        await replica.FillAsync(origin.Revisions[^1]);
+        await replica.FlipAsync(origin.Revisions[^1]);
+        await origin.PublishAsync(Cancel, ManyKinds());
+        ObjectName[] first = [.. DeltaFile.ReadObjects(origin.Store.Blobs.OpenRead(origin.Revisions[^1].DeltaDigest)!, "delta").Select(o => o.Name).Where(n => !replica.Has(n)).Take(20)];
+        foreach (ObjectName name in first)
+            File.Copy(FileOf(origin.Store, name), FileOf(replica.Store, name));
+        // The source says nothing more once it was asked.
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        server.Fault = async (_, serve) =>
+        {
+            asked.TrySetResult();
+            await goOn.Task;
+            if (!fails)
+                await serve();
+        };
+        TimeSpan hour = TimeSpan.FromHours(1);
+        replica.Ahead = -10 * hour;
+        Task filling = replica.FillAsync(origin.Revisions[^1]);
+        await asked.Task;
+        replica.Ahead = TimeSpan.Zero;
+        if (fails)
+        {
+            goOn.SetResult();
+            await Assert.ThrowsAsync<ReplicationException>(() => filling);
+            server.Fault = null;
+        }
+
+        foreach (ObjectName name in first)
+            File.SetLastWriteTimeUtc(FileOf(replica.Store, name), DateTime.UtcNow - (9 * hour));
+        Assert.Equal(0, (await CollectAsync()).DeletedObjects);
+        string sightings = Path.Combine(replica.Store.Layout.MetaFolder(TestRepository.Name), "collection", "seen", "plan");
+        string[] lines = File.ReadAllLines(sightings);
+        lines[2] = (DateTimeOffset.UtcNow - (3 * hour)).UtcTicks.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        File.WriteAllText(sightings, string.Concat(lines.Select(l => l + "\n")));
+        Assert.Equal(0, (await CollectAsync()).DeletedObjects);
+        Assert.All(first, n => Assert.True(replica.Has(n)));
+
+        goOn.TrySetResult();
+        await (fails ? replica.FillAsync(origin.Revisions[^1]) : filling);
+        Assert.Empty(await replica.FindingsAsync(origin.Revisions[^1]));
+        Assert.NotNull(replica.Store.FillingSince);
+        await replica.FlipAsync(origin.Revisions[^1]);
+        Assert.Null(replica.Store.FillingSince);
+
+        Task<CollectionResult> CollectAsync() => new ObjectCollector(replica.Store, hour, share: 1, TimeProvider.System, twice: true).RunAsync(ct => MirrorCollection.RootsAsync(replica.Store, ct), Cancel);
+    }
+
+    [Fact]
+    public async Task A_mirror_takes_for_needed_what_it_serves_and_its_tags()
+    {
+        await using TestRepository origin = await TestRepository.CreateAsync(Cancel);
+        await using var server = new PackServer(origin.Store);
+        await using Replica replica = await Replica.CreateAsync(origin, new SourceSet { Core = [server.Url] });
+        await origin.PublishAsync(Cancel, SyntheticPath.Package("tagged"));
+        ObjectHash tagged = origin.Head.RootHash;
+        var tag = new RepositoryTag("v1", tagged, origin.Head.Revision, origin.Head.PublishedAt, origin.Head.RootSize, "");
+        await origin.ApplyTagsAsync(await origin.Store.PrepareTagsAsync(origin.Head, [tag], origin.Keys, origin.Now, Cancel), Cancel);
+        await origin.RemoveAsync(Cancel, SyntheticPath.NameOf("tagged"));
+        await origin.PublishAsync(Cancel, SyntheticPath.Package("next"));
+        await replica.FillAsync(origin.Revisions[^1]);
+        await replica.FlipAsync(origin.Revisions[^1]);
+
+        CollectionRoots roots = await MirrorCollection.RootsAsync(replica.Store, Cancel);
+
+        Assert.Equal(new[] { origin.Head.RootHash, tagged }.Order(), roots.Walked.Order());
+        Assert.Equal([origin.Head.Previous!.RootHash], roots.IfThere);
+        Assert.Equal([origin.Head.History], roots.ByName);
     }
 
     [Fact]

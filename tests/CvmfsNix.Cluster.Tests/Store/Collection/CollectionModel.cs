@@ -25,14 +25,16 @@ internal sealed class CollectionModel(TestRepository repository) : IAsyncDisposa
     private static readonly DateTimeOffset At = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly List<(CommitMember Member, SyntheticPath[] Paths)> _sealed = [];
+    private readonly List<IRepositoryEvent> _events = [CreationOf(repository)];
     private DateTimeOffset _now = At;
-    private RepositoryState _state = RepositoryState.Empty.Apply(new RepositoryCreated(
-        new RepositoryDefinition(RepositoryId.Parse(TestRepository.Name), repository.Format.StoreDirectory, HashAlgorithmId.Sha1, 240, 8, repository.Format.Certificate),
-        ReadOnlyMemory<byte>.Empty, At, StoreBackend.FromStore(repository.Revisions[0]), At));
+    private RepositoryState _state = RepositoryState.Empty.Apply(CreationOf(repository));
 
     public TestRepository Repository => repository;
 
     public RepositoryState State => _state;
+
+    /// <summary>What the journal would have, the first at sequence number 1.</summary>
+    public IReadOnlyList<IRepositoryEvent> Events => _events;
 
     public IReadOnlyList<StorePathName> Paths => [.. repository.Store.Index.Paths.All().Select(p => p.Info.Path)];
 
@@ -99,18 +101,19 @@ internal sealed class CollectionModel(TestRepository repository) : IAsyncDisposa
     {
         while (_state.Collect(Grace / 2, _now) is { } collected)
         {
-            _state = _state.Apply(collected);
+            Note(collected);
             await repository.Store.ApplyCollectedAsync(repository.NextSequence(), new byte[] { 1 }, collected.Objects, Cancel);
         }
 
         if (CollectionRules.Expire(_state, Grace, _now, null) is { } expired)
         {
-            _state = _state.Apply(expired);
+            Note(expired);
             await repository.Store.ApplyExpiredAsync(repository.NextSequence(), new byte[] { 1 }, expired.UpTo, Cancel);
         }
     }
 
-    public Task<CollectionResult> CollectAsync(Action<string>? at = null) => new ObjectCollector(repository.Store, Grace, share: 1, TimeProvider.System) { At = at }.RunAsync(RootsAsync, Cancel);
+    public Task<CollectionResult> CollectAsync(Action<string>? at = null, TimeProvider? clock = null) =>
+        new ObjectCollector(repository.Store, Grace, share: 1, clock ?? TimeProvider.System) { At = at }.RunAsync(RootsAsync, Cancel);
 
     /// <summary>As a mirror does, which knows nothing of removals.</summary>
     public Task<CollectionResult> CollectTwiceAsync() => new ObjectCollector(repository.Store, Grace, share: 1, TimeProvider.System, twice: true).RunAsync(
@@ -169,15 +172,25 @@ internal sealed class CollectionModel(TestRepository repository) : IAsyncDisposa
     {
         CommittedTags made = await repository.Store.PrepareTagsAsync(repository.Head, tags, repository.Keys, repository.Now, Cancel);
         RevisionHead head = StoreBackend.FromStore(repository.Revisions[^1] with { Head = made.Head }).Head;
-        _state = _state.Apply((IRepositoryEvent)make(new TagState(head, made.SignedManifest, made.Superseded, made.Kept)));
+        Note((IRepositoryEvent)make(new TagState(head, made.SignedManifest, made.Superseded, made.Kept)));
         await repository.ApplyTagsAsync(made, Cancel);
     }
 
     private async Task AppendAsync(CommittedRevision revision)
     {
         await repository.CommitAsync(revision, Cancel);
-        _state = _state.Apply(new RevisionCommitted(StoreBackend.FromStore(revision), [], [], _now));
+        Note(new RevisionCommitted(StoreBackend.FromStore(revision), [], [], _now));
     }
+
+    private void Note(IRepositoryEvent @event)
+    {
+        _events.Add(@event);
+        _state = _state.Apply(@event);
+    }
+
+    private static RepositoryCreated CreationOf(TestRepository repository) => new(
+        new RepositoryDefinition(RepositoryId.Parse(TestRepository.Name), repository.Format.StoreDirectory, HashAlgorithmId.Sha1, 240, 8, repository.Format.Certificate),
+        repository.Whitelist, At, StoreBackend.FromStore(repository.Revisions[0]), At);
 
     private Task<CollectionRoots> RootsAsync(CancellationToken cancellationToken) => Task.FromResult(new CollectionRoots(
         [.. repository.Head.NamedTags.Select(t => t.RootHash).Append(repository.Head.RootHash)], [.. _state.KeptByName()], [.. _state.Removals.Select(r => r.Digest)]));

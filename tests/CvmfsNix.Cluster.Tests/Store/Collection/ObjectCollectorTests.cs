@@ -176,6 +176,117 @@ public sealed class ObjectCollectorTests
     }
 
     [Fact]
+    public async Task A_collection_that_takes_longer_than_superseded_catalogs_are_kept_ends_all_the_same()
+    {
+        await using CollectionModel model = await CollectionModel.CreateAsync();
+        SyntheticPath goes = Path("goes", "content");
+        await PublishAsync(model, goes, SyntheticPath.Package("stays"));
+        await model.RemoveAsync(goes.Path);
+        await PublishAsync(model, Path("later"));
+        model.Pass(Long);
+        await model.KeepHouseAsync();
+        model.Pass(Long);
+        ObjectName began = new(model.Repository.Head.RootHash, ObjectKind.Catalog), tags = new(model.Repository.Head.History, ObjectKind.History);
+
+        CollectionResult result = await model.CollectAsync(at =>
+        {
+            if (at == StepNames.CollectMark)
+                SupersedeAsync().GetAwaiter().GetResult();
+        });
+
+        Assert.True(result.DeletedObjects >= goes.Objects.Count - 1);
+        Assert.Empty(model.Repository.Store.Objects.FindMissing(model.Needed()));
+        await AssertWholeAsync(model);
+
+        async Task SupersedeAsync()
+        {
+            await PublishAsync(model, Path("one"));
+            await PublishAsync(model, Path("two"));
+            await PublishAsync(model, Path("three"));
+            model.Pass(CollectionModel.Grace * 0.6);
+            await model.KeepHouseAsync();
+            Assert.Equal([began, tags], model.Repository.Store.Objects.FindMissing([began, tags]));
+        }
+    }
+
+    [Fact]
+    public async Task A_plan_from_before_the_clock_was_set_back_is_thrown_away()
+    {
+        await using CollectionModel model = await CollectionModel.CreateAsync();
+        SyntheticPath goes = Path("goes", "content");
+        await PublishAsync(model, goes);
+        await model.RemoveAsync(goes.Path);
+        await PublishAsync(model, Path("later"));
+        model.Pass(Long);
+        await model.KeepHouseAsync();
+        model.Pass(Long);
+        var clock = new SetClock { Ahead = Long };
+
+        // Days ahead, the collector takes what is counted on now for old.
+        CollectionResult result = await model.CollectAsync(
+            at =>
+            {
+                if (at != StepNames.CollectPlanned)
+                    return;
+                clock.Ahead = TimeSpan.Zero;
+                model.SealAsync(Path("again", "content")).GetAwaiter().GetResult();
+            },
+            clock);
+
+        Assert.Equal(0, result.DeletedObjects);
+        Assert.Equal(MemberStatus.Committed, (await model.CommitAsync()).Outcomes[0].Status);
+        await AssertWholeAsync(model);
+    }
+
+    [Fact]
+    public async Task A_sighting_that_lies_in_the_future_holds_nothing_back()
+    {
+        await using CollectionModel model = await CollectionModel.CreateAsync();
+        SyntheticPath goes = Path("goes", "content");
+        await PublishAsync(model, goes);
+        await model.RemoveAsync(goes.Path);
+        await PublishAsync(model, Path("later"));
+        model.Pass(Long);
+        await model.CollectTwiceAsync();
+        model.AgeSightings(-TimeSpan.FromDays(1000));
+        await model.CollectTwiceAsync();
+        model.AgeSightings(Long);
+        Assert.True((await model.CollectTwiceAsync()).DeletedObjects > 0);
+        Assert.All(goes.Objects.Keys, o => Assert.False(model.Repository.Store.Objects.Contains(o)));
+    }
+
+    [Fact]
+    public async Task A_torn_plan_is_none()
+    {
+        await using CollectionModel model = await CollectionModel.CreateAsync();
+        string folder = System.IO.Path.Combine(model.Repository.DataFolder, "plans"), file = System.IO.Path.Combine(folder, "plan");
+        ObjectName[] names = [.. Enumerable.Range(0, 1000).Select(i => new ObjectName(ObjectHasher.Hash(HashAlgorithmId.Sha1, BitConverter.GetBytes(i)), i % 2 == 0 ? ObjectKind.Data : ObjectKind.Catalog)).OrderBy(n => n.ToString(), StringComparer.Ordinal)];
+        DateTimeOffset at = DateTimeOffset.UtcNow;
+        using (var writer = new CollectionPlan.Writer(folder, at, at + Long))
+        {
+            foreach (ObjectName name in names)
+                writer.Add(name);
+            Assert.Null(CollectionPlan.TryRead(folder));
+            writer.Complete();
+        }
+
+        CollectionPlan plan = CollectionPlan.TryRead(folder)!;
+        Assert.Equal((at, at + Long, 1000L), (plan.Cutoff, plan.Begun, plan.Count));
+        Assert.Equal(names, plan.Parts().SelectMany(p => p.Names).OrderBy(n => n.ToString(), StringComparer.Ordinal));
+        Assert.All(plan.Parts(), p => Assert.All(p.Names, n => Assert.Equal(p.Part, DirectoryObjectStore.DirectoryOf(n))));
+        Assert.Equal(plan.Parts().Select(p => p.Part).Distinct().Order(), plan.Parts().Select(p => p.Part));
+        string text = File.ReadAllText(file);
+        foreach (int length in (int[])[0, 10, text.IndexOf("end", StringComparison.Ordinal) - 41, text.IndexOf("end", StringComparison.Ordinal), text.Length - 2])
+        {
+            File.WriteAllText(file, text[..length]);
+            Assert.Null(CollectionPlan.TryRead(folder));
+        }
+
+        File.WriteAllText(file, text + "end 1000\n");
+        Assert.Null(CollectionPlan.TryRead(folder));
+    }
+
+    [Fact]
     public async Task A_lost_record_of_removed_paths_stops_it()
     {
         await using CollectionModel model = await CollectionModel.CreateAsync();
@@ -306,7 +417,7 @@ public sealed class ObjectCollectorTests
 
     private static async Task CollectAsync(CollectionModel model, Random random, Func<SyntheticPath> any)
     {
-        int act = random.Next(4);
+        int act = random.Next(5);
         try
         {
             await model.CollectAsync(at =>
@@ -317,6 +428,8 @@ public sealed class ObjectCollectorTests
                     model.SealAsync(any()).GetAwaiter().GetResult();
                 if (act == 2 && at == StepNames.CollectPlanned)
                     PublishAsync(model, any()).GetAwaiter().GetResult();
+                if (act == 3 && at == StepNames.CollectMark)
+                    SupersedeAsync(model, any).GetAwaiter().GetResult();
             });
         }
         catch (OperationCanceledException)
@@ -324,6 +437,15 @@ public sealed class ObjectCollectorTests
             if (random.Next(2) == 0)
                 await model.RestartAsync();
         }
+    }
+
+    // A run may take so long that catalogs which were needed at its beginning are superseded and deleted before its end.
+    private static async Task SupersedeAsync(CollectionModel model, Func<SyntheticPath> any)
+    {
+        for (int i = 0; i < 3; i++)
+            await PublishAsync(model, any());
+        model.Pass(CollectionModel.Grace * 0.6);
+        await model.KeepHouseAsync();
     }
 
     // Twice: what was superseded by the first is due at the second.
@@ -373,4 +495,11 @@ public sealed class ObjectCollectorTests
 
     private static SyntheticTree Tree(string[] contents) =>
         SyntheticTree.Directory(contents.Select((c, i) => (Name: $"f{i}", Content: c)).ToDictionary(f => f.Name, f => SyntheticTree.File(f.Content, chunkSize: f.Content.EndsWith('7') ? 4 : 0)));
+
+    private sealed class SetClock : TimeProvider
+    {
+        public TimeSpan Ahead { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Ahead;
+    }
 }
