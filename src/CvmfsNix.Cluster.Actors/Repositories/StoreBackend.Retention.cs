@@ -1,9 +1,11 @@
 using CvmfsNix.Cluster.Actors.Serialization;
+using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Commit;
+using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.Store.Transfer;
 
@@ -57,26 +59,44 @@ internal sealed partial class StoreBackend
         }
     }
 
-    // What revisions add does not tell what this one needs, when some were passed over without their objects: its catalogs do.
-    private async Task CompleteBelowAsync(RevisionHead head, CancellationToken ct)
+    // What revisions add does not tell what is needed, when some were passed over without their objects: the catalogs do, those of tags too.
+    private async Task CompleteBelowAsync(IRepositoryEvent @event, RevisionHead head, CancellationToken ct)
     {
-        while (await Task.Run(() => store.MissingBelow(head.RootHash, IncompleteStoreException.MissingMax, ct), ct).ConfigureAwait(false) is { Count: > 0 } missing)
+        ObjectHash[] roots = [head.RootHash, .. head.Previous is { } previous ? [previous.RootHash] : Array.Empty<ObjectHash>(), .. head.NamedTags.Select(t => t.RootHash)];
+        while (await Task.Run(() => store.MissingBelow(roots.Distinct(), IncompleteStoreException.MissingMax, ct), ct).ConfigureAwait(false) is { Count: > 0 } missing)
         {
             var left = await copies.PullAsync(store, [.. missing.Select(StoreItem.Of)], ct).ConfigureAwait(false);
             if (left.Count > 0)
-                throw new IncompleteStoreException(_fqrn, $"revision {head.Revision}", [.. left.Select(i => i.ToString())]);
+                throw new IncompleteStoreException(_fqrn, $"revision {head.Revision} and its tags", [.. left.Select(i => i.ToString())]);
+        }
+
+        // Removed paths that can be had back: this store counts as one that has them. Some may be gone for good by an event that comes after this one.
+        var removals = store.Index.Removals.Select(r => r.Digest).Concat(RevisionOf(@event) is { PathsRemoved: > 0 } removal ? [removal.PathInfoDigest] : []);
+        foreach (var digest in removals.Distinct(StringComparer.Ordinal))
+        {
+            foreach (var part in ObjectsOfRemoval(digest).Chunk(IncompleteStoreException.MissingMax))
+                await copies.PullAsync(store, part, ct).ConfigureAwait(false);
         }
 
         await store.MarkCompleteAsync(ct).ConfigureAwait(false);
     }
 
+    private IEnumerable<StoreItem> ObjectsOfRemoval(string digest) => store.Blobs.OpenRead(digest) is { } file
+        ? PathInfoFile.ReadRemoved(file, definition.HashAlgorithm, digest).SelectMany(p => p.Objects).Where(o => !store.Objects.Refresh(o.Name)).Select(o => StoreItem.Of(o.Name))
+        : [];
+
     /// <summary>What a state has to say about what is kept.</summary>
     public static RetentionRoots RootsOf(RepositoryState state) => new(
         state.Retention, state.Generations, [.. state.Pins.Values], [.. (state.Head?.NamedTags ?? []).Select(t => new TaggedRevision(t.Name, t.Revision))]);
 
-    private static CommitRules RulesOf(RepositoryState state) => state.Withdrawn.Count == 0 && state.Removals.Count == 0
+    private CommitRules RulesOf(RepositoryState state) => state.Withdrawn.Count == 0 && state.Removals.Count == 0
         ? CommitRules.None
-        : new CommitRules(state.Withdrawn.Values.ToDictionary(t => t.Path, t => t.Reason), [.. state.Removals.Select(r => r.Digest)]);
+        : new CommitRules(state.Withdrawn.Values.ToDictionary(t => t.Path, t => t.Reason), [.. state.Removals.Select(r => r.Digest)])
+        {
+            Bring = copies.Needed
+                ? async (missing, ct) => [.. (await copies.PullAsync(store, [.. missing.Select(StoreItem.Of)], ct).ConfigureAwait(false)).Select(i => i.Object)]
+                : null,
+        };
 
     /// <summary>All paths of the index, as far as their keeping is concerned.</summary>
     public IReadOnlyList<PathFacts> Facts(CancellationToken ct)

@@ -210,7 +210,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
     public async Task ApplyAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct)
     {
         if (store.IsIncomplete && HeadOf(@event) is { } head)
-            await CompleteBelowAsync(head, ct).ConfigureAwait(false);
+            await CompleteBelowAsync(@event, head, ct).ConfigureAwait(false);
         await _index.WaitAsync(ct).ConfigureAwait(false);
         try
         {

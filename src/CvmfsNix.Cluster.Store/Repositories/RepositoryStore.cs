@@ -324,21 +324,25 @@ public sealed partial class RepositoryStore : IAsyncDisposable
     /// <summary>Whether revisions were passed over without their objects: what a later revision adds does not tell what it needs.</summary>
     public bool IsIncomplete => File.Exists(IncompleteFile);
 
-    /// <summary>Objects that can be reached from a root catalog and are not here, as far as the catalogs that are here tell; ask again when they are.</summary>
-    /// <param name="root">The root catalog.</param>
+    /// <summary>
+    /// Objects that can be reached from root catalogs and are not here, as far as the catalogs that are here tell; ask again when they are. Whatever is here is
+    /// counted on, catalogs too: what it was needed for may have been unknown here when a collection planned to delete it.
+    /// </summary>
+    /// <param name="roots">The root catalogs.</param>
     /// <param name="max">Most names.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public IReadOnlyList<ObjectName> MissingBelow(ObjectHash root, int max, CancellationToken cancellationToken)
+    public IReadOnlyList<ObjectName> MissingBelow(IEnumerable<ObjectHash> roots, int max, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(roots);
         var missing = new HashSet<ObjectName>();
         var seen = new HashSet<ObjectName>();
-        var open = new Stack<ObjectName>([new ObjectName(root, ObjectKind.Catalog)]);
+        var open = new Stack<ObjectName>(roots.Select(r => new ObjectName(r, ObjectKind.Catalog)));
         while (missing.Count < max && open.TryPop(out ObjectName catalog))
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (!seen.Add(catalog))
                 continue;
-            if (CatalogFile.ReferencesIn(Objects, catalog, Layout.WorkFolder(Format.Repository)) is not { } references)
+            if (!Objects.Refresh(catalog) || CatalogFile.ReferencesIn(Objects, catalog, Layout.WorkFolder(Format.Repository)) is not { } references)
             {
                 missing.Add(catalog);
                 continue;
@@ -366,7 +370,7 @@ public sealed partial class RepositoryStore : IAsyncDisposable
             && CatalogFile.Has(Objects, store, Format.StoreRoot.Combine(path.Value), scratch);
     }
 
-    /// <summary>Everything below a root catalog is here: the store is like any other.</summary>
+    /// <summary>Everything below the root catalogs of the newest revision, of the one before it and of all tags is here: the store is like any other.</summary>
     public Task MarkCompleteAsync(CancellationToken cancellationToken) => ExclusiveAsync(
         _applying,
         () =>
@@ -456,9 +460,9 @@ public sealed partial class RepositoryStore : IAsyncDisposable
         foreach (ObjectHash hash in head.NamedTags.Select(t => t.RootHash).Distinct().Where(h => !_taggedComplete.ContainsKey(h)))
         {
             var root = new ObjectName(hash, ObjectKind.Catalog);
-            if (!Objects.Contains(root))
+            if (!Objects.Refresh(root))
                 missing.Add(root);
-            else if (CatalogFile.NestedIn(Objects, root, Format.StoreRoot, Layout.WorkFolder(Format.Repository)) is { } store && !Objects.Contains(store))
+            else if (CatalogFile.NestedIn(Objects, root, Format.StoreRoot, Layout.WorkFolder(Format.Repository)) is { } store && !Objects.Refresh(store))
                 missing.Add(store);
             else
                 _taggedComplete[hash] = true;

@@ -10,6 +10,7 @@ using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Node.Data;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Node.Peers;
+using CvmfsNix.Cluster.Store.Collection;
 using CvmfsNix.Cluster.Store.Keys;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Repositories;
@@ -59,6 +60,22 @@ internal sealed class PeerNode : IAsyncDisposable, IStoreSurface
     public PeerStores Stores { get; private set; } = null!;
 
     public LocalRepository Local { get; private set; } = null!;
+
+    public StoreBackend Backend => (StoreBackend)Local.Backend;
+
+    /// <summary>Collects as the node does by the clock.</summary>
+    public async Task<CollectionResult> CollectAsync(IJournalReader journal, TimeSpan grace)
+    {
+        using ObjectCollection collection = Collection(journal);
+        return await new ObjectCollector(_store, grace, share: 1, TimeProvider.System).RunAsync(ct => collection.RootsAsync(Local, Backend, ct), TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>What the node takes for needed.</summary>
+    public async Task<CollectionRoots> RootsAsync(IJournalReader journal)
+    {
+        using ObjectCollection collection = Collection(journal);
+        return await collection.RootsAsync(Local, Backend, TestContext.Current.CancellationToken);
+    }
 
     public StoreMember Member(string site = "default") => new(Set.OwnId, "akka.tcp://cvmfsnix@" + Set.OwnId, Url!, site);
 
@@ -127,6 +144,13 @@ internal sealed class PeerNode : IAsyncDisposable, IStoreSurface
         await _web.StartAsync(TestContext.Current.CancellationToken);
         Url = _web.Urls.Single();
     }
+
+    private ObjectCollection Collection(IJournalReader journal) => new(
+        new LocalRepositories(new OneBackend(Backend)),
+        journal,
+        new CoreOptions { DataDirectory = "unused", KeysDirectory = "unused", Journal = new JournalOptions.Sqlite("unused") },
+        TimeProvider.System,
+        NullLogger<ObjectCollection>.Instance);
 
     private sealed class OneBackend(StoreBackend backend) : IRepositoryBackends
     {
