@@ -45,7 +45,7 @@ internal sealed partial class RepositoryWriter
 
     private void TryPrepare()
     {
-        if (_phase != Phase.Idle || TryChangeTags() || TryRetention() || _resting || _queue.Ready == 0)
+        if (_phase != Phase.Idle || TryHousekeeping() || TryChangeTags() || TryRetention() || _resting || _queue.Ready == 0)
             return;
         if (CommitTime.Obstacle(_state, Now) is { } obstacle)
         {

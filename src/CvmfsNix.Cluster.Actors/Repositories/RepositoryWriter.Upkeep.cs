@@ -16,10 +16,23 @@ internal sealed partial class RepositoryWriter
     private sealed record HoldUnknown(Exception Cause);
 
     private bool _askingHold;
+    private bool _houseDue;
+    private HoldKnown? _holdDue;
+
+    // True when something is under way now. A queue that is never empty leaves no idle moment: what was due meanwhile comes before the next batch.
+    private bool TryHousekeeping()
+    {
+        if (_holdDue is { } hold)
+            Collect(hold);
+        if (_houseDue && _phase == Phase.Idle)
+            KeepHouse();
+        return _phase != Phase.Idle;
+    }
 
     private void KeepHouse()
     {
-        if (_phase != Phase.Idle || CommitTime.Skew(_state, Now) is not null)
+        _houseDue = _phase != Phase.Idle;
+        if (_houseDue || CommitTime.Skew(_state, Now) is not null)
             return;
         if (_state.Collect(_settings.CatalogsKeep, Now) is not null || CollectionRules.Expire(_state, Grace, Now, null) is not null)
             AskHold();
@@ -52,14 +65,17 @@ internal sealed partial class RepositoryWriter
         }
     }
 
-    private void Collect(ulong? oldestServed)
+    private void Collect(HoldKnown hold)
     {
-        _askingHold = false;
-        if (_phase != Phase.Idle || CommitTime.Skew(_state, Now) is not null)
+        _holdDue = _phase == Phase.Idle ? null : hold;
+        if (_holdDue is not null)
             return;
-        if (_state.Collect(_settings.CatalogsKeep, Now, oldestServed) is { } collected)
+        _askingHold = false;
+        if (CommitTime.Skew(_state, Now) is not null)
+            return;
+        if (_state.Collect(_settings.CatalogsKeep, Now, hold.OldestServed) is { } collected)
             Upkeep(collected);
-        else if (CollectionRules.Expire(_state, Grace, Now, oldestServed) is { } expired)
+        else if (CollectionRules.Expire(_state, Grace, Now, hold.OldestServed) is { } expired)
             Upkeep(expired);
     }
 

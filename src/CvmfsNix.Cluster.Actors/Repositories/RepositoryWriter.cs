@@ -185,7 +185,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
         TakeAdministration();
         TakeRetention();
         Command<Housekeeping>(_ => KeepHouse());
-        Command<HoldKnown>(hold => Collect(hold.OldestServed));
+        Command<HoldKnown>(Collect);
         Command<HoldUnknown>(unknown =>
         {
             _askingHold = false;

@@ -26,6 +26,9 @@ internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
 
     public FakeStores Stores { get; } = new();
 
+    /// <summary>Another time than usual for superseded catalogs.</summary>
+    public TimeSpan? CatalogsKeep { get; init; }
+
     public IPublishingCore Core => _host!.Services.GetRequiredService<IPublishingCore>();
 
     public IReplicationCore Replication => _host!.Services.GetRequiredService<IReplicationCore>();
@@ -61,7 +64,7 @@ internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
         EnqueueAgain = TimeSpan.FromMilliseconds(200),
         ReferenceWait = TimeSpan.FromMilliseconds(300),
         SnapshotEvery = 3,
-        CatalogsKeep = clock is null ? TimeSpan.FromHours(1) : Keep,
+        CatalogsKeep = CatalogsKeep ?? (clock is null ? TimeSpan.FromHours(1) : Keep),
         BundlesKeep = Keep,
         // Files have real times, whatever the clock of a test says.
         CollectEvery = TimeSpan.FromDays(36_500),

@@ -1,5 +1,7 @@
+using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Store.Keys;
 using CvmfsNix.Cluster.Store.Objects;
 using CvmfsNix.Cluster.TestKit.Store;
@@ -80,6 +82,30 @@ public sealed class UpkeepTests
         Assert.Equal(before.Except([bundle]).Order(), node.Core.Store(TestNode.Fqrn).Blobs.List().Order());
         await node.RestartAsync();
         await PublishAsync(node, SyntheticPath.Package("b"));
+    }
+
+    [Fact]
+    public async Task What_is_due_by_the_clock_is_done_although_the_queue_is_never_empty()
+    {
+        await using var node = new TestNode { CatalogsKeep = TimeSpan.FromSeconds(1) };
+        await node.StartAsync();
+        await node.Core.CreateRepositoryAsync(new CreateRepository(TestNode.Fqrn), Ct);
+        var seals = new System.Collections.Concurrent.ConcurrentQueue<Task>();
+        bool enough = false;
+        node.Stores.At = async (step, ct) =>
+        {
+            // Before a batch is prepared the next one waits.
+            if (step != "prepare" || Volatile.Read(ref enough))
+                return;
+            seals.Enqueue(node.Core.SealAsync(TestNode.Seal($"p{seals.Count}"), Ct));
+            while ((await node.Core.GetRepositoryAsync(TestNode.Fqrn, ct)).Queued == 0)
+                await Task.Delay(5, ct);
+        };
+        seals.Enqueue(node.Core.SealAsync(TestNode.Seal("first"), Ct));
+
+        await UntilAsync(() => node.Stores[TestNode.Fqrn].Applied.Any(a => a.Event is Collected));
+        Volatile.Write(ref enough, true);
+        await Task.WhenAll(seals);
     }
 
     private Task<string> PublishAsync(TestNode node, SyntheticPath path) => DirectPublish.RunAsync(node.Core, TestNode.Fqrn, path, _clock.GetUtcNow(), Ct);
