@@ -116,6 +116,8 @@ internal static class CollectionCommands
             terminal.Line($"  removal     {(c.Removing ? $"running: {c.PathsRemoved} paths removed, {c.PathsLeft} left" : c.RemovalEndedAt is { } ended ? $"{c.PathsRemoved} paths removed by {ended}" : "none since the leader started")}{Problem(c.RemovalProblem)}");
             foreach (RemovedGroupJson group in c.Waiting)
                 terminal.Line($"  grace       {group.Paths} paths that revision {group.Revision} of {group.At} removed");
+            if (c.HeldBy is { } holder)
+                terminal.Line($"  held back   by {holder}{(c.HeldSite is { } site ? $" in {site}" : "")}, which still serves revision {c.HeldAt}: what was removed since stays until it moves on or is taken out");
             terminal.Line($"  collection  {(c.Collecting ? "running" : c.CollectionEndedAt is { } at ? $"ended {at}: {c.DeletedObjects} objects of {Terminal.Bytes(c.DeletedBytes)} deleted" : "none since the node started")}{Problem(c.CollectionProblem)}");
             terminal.Line($"  objects     {c.LiveObjects} of {Terminal.Bytes(c.LiveBytes)} needed, {c.YoungObjects} of {Terminal.Bytes(c.YoungBytes)} not needed and too young to go");
         }
@@ -131,6 +133,9 @@ internal static class CollectionCommands
         Time(c.RemovalEndedAt),
         Text(c.RemovalProblem),
         [.. c.Waiting.Select(w => new RemovedGroupJson(w.Revision, Terminal.Time(DateTimeOffset.FromUnixTimeSeconds(w.At)), w.Paths))],
+        Text(c.HeldBy),
+        Text(c.HeldSite),
+        c.HeldBy.Length == 0 ? null : c.HeldAt,
         c.Collecting,
         Time(c.CollectionEndedAt),
         Text(c.CollectionProblem),

@@ -2,7 +2,9 @@ using System.Globalization;
 using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Keeping;
+using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Contracts.Publishing;
+using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Node.Gateway;
@@ -13,7 +15,7 @@ namespace CvmfsNix.Cluster.Node.Control;
 
 /// <summary>What is kept in repositories and what is taken out of them, as operators ask for it.</summary>
 public sealed class RetentionAdministration(
-    IRepositoryRetention retention, IRepositoryTags tags, ICollectionStatus collections, TimeProvider clock, ILogger<RetentionAdministration> log)
+    IRepositoryRetention retention, IRepositoryTags tags, ICollectionStatus collections, IReplicationCore replication, TimeProvider clock, ILogger<RetentionAdministration> log)
 {
     /// <summary>Paths of one part of a plan.</summary>
     private const int PlannedAtOnce = 2_000;
@@ -93,7 +95,28 @@ public sealed class RetentionAdministration(
         ArgumentNullException.ThrowIfNull(request);
         string repository = Requests.Repository(request.Repository);
         RetentionView view = await retention.GetAsync(repository, ct);
-        return ToMessage(repository, view.Removal, view.Removals);
+        CollectionInfo info = ToMessage(repository, view.Removal, view.Removals);
+        if (await HolderAsync(repository, ct) is not { } holder)
+            return info;
+        info.HeldBy = holder.Key.Replica.Value;
+        info.HeldSite = holder.Site;
+        info.HeldAt = holder.Position.Revision;
+        return info;
+    }
+
+    private async Task<ReplicaSummary?> HolderAsync(string repository, CancellationToken ct)
+    {
+        try
+        {
+            IReadOnlyList<ReplicaView> replicas = await replication.ListAsync(repository, ct);
+            ulong newest = replicas.Select(r => r.Replica.Position.Revision + r.LagRevisions).DefaultIfEmpty().Max();
+            return CollectionHold.Holder(replicas.Select(r => r.Replica), newest, clock.GetUtcNow());
+        }
+        catch (PublishingException)
+        {
+            // Not every replica could be asked; the rest is worth telling all the same.
+            return null;
+        }
     }
 
     public async Task<WithdrawReply> WithdrawAsync(WithdrawRequest request, CancellationToken ct)

@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Actors.Telemetry;
+using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Node.Gateway;
 
 namespace CvmfsNix.Cluster.Node.Metrics;
@@ -82,6 +83,7 @@ public sealed class NodeMetrics : IDisposable
         Gauge("cvmfsnix.replica.lag", "By", "Stored bytes a mirror lacks.", r => r.LagBytes);
         Gauge("cvmfsnix.replica.lag", "s", "Age of the first event a mirror lacks.", r => r.LagTime.TotalSeconds);
         Gauge("cvmfsnix.replica.revision", null, "Revision a mirror serves.", r => r.Replica.Position.Revision);
+        _meter.CreateObservableGauge("cvmfsnix.replica.holds.collection", Holders, null, "1 for the mirror whose revision keeps removed paths and superseded catalogs from being collected.");
         _meter.CreateObservableGauge(
             "cvmfsnix.replica.state",
             () => Status?.Replicas.SelectMany(r => Enum.GetValues<ReplicaStanding>().Select(s => new Measurement<double>(
@@ -91,6 +93,19 @@ public sealed class NodeMetrics : IDisposable
 
         void Gauge(string name, string? unit, string help, Func<ReplicaView, double> value) => _meter.CreateObservableGauge(
             name, () => Status?.Replicas.Select(r => new Measurement<double>(value(r), Labels(r))) ?? [], unit, help);
+
+        IEnumerable<Measurement<double>> Holders()
+        {
+            if (Status is not { } status)
+                yield break;
+            foreach (RepositoryView repository in status.Repositories)
+            {
+                ReplicaView[] of = [.. status.Replicas.Where(r => r.Replica.Key.Repository.Value == repository.Repository)];
+                ReplicaSummary? holder = CollectionHold.Holder(of.Select(r => r.Replica), repository.Revision, DateTimeOffset.UtcNow);
+                foreach (ReplicaView replica in of)
+                    yield return new Measurement<double>(replica.Replica == holder ? 1 : 0, Labels(replica));
+            }
+        }
 
         static KeyValuePair<string, object?>[] Labels(ReplicaView r) =>
             [new("repository", r.Replica.Key.Repository.Value), new("replica", r.Replica.Key.Replica.Value), new("site", r.Replica.Site)];

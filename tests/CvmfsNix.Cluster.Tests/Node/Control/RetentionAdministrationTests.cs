@@ -41,6 +41,17 @@ public sealed class RetentionAdministrationTests
     }
 
     [Fact]
+    public async Task Who_holds_back_collection_is_named()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        Assert.Equal("", (await node.Publishing.GetCollectionAsync(new GetCollectionRequest { Repository = Repository }, cancellationToken: Cancel)).HeldBy);
+        node.Replication.Replicas.Add(FakeReplication.Summary("fresh", 40));
+        node.Replication.Replicas.Add(FakeReplication.Summary("stuck", 4, site: "lyon"));
+        CollectionInfo info = await node.Publishing.GetCollectionAsync(new GetCollectionRequest { Repository = Repository }, cancellationToken: Cancel);
+        Assert.Equal(("stuck", "lyon", 4UL), (info.HeldBy, info.HeldSite, info.HeldAt));
+    }
+
+    [Fact]
     public async Task Rules_pins_removals_and_withdrawals_are_handed_on()
     {
         await using TestNode node = await TestNode.StartAsync();
