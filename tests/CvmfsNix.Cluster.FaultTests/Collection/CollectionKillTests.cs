@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using CvmfsNix.Cluster.FaultTests.Processes;
 using CvmfsNix.Cluster.Store.Steps;
+using CvmfsNix.Cluster.TestKit.Store;
 using Xunit;
 
 namespace CvmfsNix.Cluster.FaultTests.Collection;
@@ -38,6 +39,7 @@ public sealed class CollectionKillTests(ITestOutputHelper output)
             await repository.CreateAsync(node.Addresses, cancellationToken);
             await repository.PublishAsync(node.Addresses, random, pin: true, cancellationToken);
             int publishes = 0, acknowledged = 0;
+            var contents = new HashSet<string>(StringComparer.Ordinal);
             long started = Stopwatch.GetTimestamp();
             for (int round = 0; round < 4 || Stopwatch.GetElapsedTime(started) < time; round++)
             {
@@ -65,12 +67,14 @@ public sealed class CollectionKillTests(ITestOutputHelper output)
                 hits[step] = hits.GetValueOrDefault(step) + 1;
                 node = await NodeProcess.StartAsync(settings, cancellationToken);
                 await repository.VerifyAsync(node.Addresses, cancellationToken);
+                contents.UnionWith(CollectedRepository.Objects(settings.Data, Repository).Where(IsContent));
             }
 
             foreach (string tag in (string[])["t0", "t1"])
                 await CliProcess.RunAsync(node.Addresses, ["tag", "remove", tag, "--repo", Repository], cancellationToken);
             await repository.RemoveAsync(node.Addresses, cancellationToken);
             await AssertOnlyLiveAsync(repository, node.Addresses, settings.Data, random, cancellationToken);
+            Assert.Contains(contents, f => !File.Exists(f));
             await repository.VerifyAsync(node.Addresses, cancellationToken);
             output.WriteLine($"seed {seed}: {acknowledged} of {publishes} publishes acknowledged, {repository.Pinned.Count} pinned; kills: {string.Join(", ", hits.Select(h => $"{h.Key} {h.Value}"))}");
         }
@@ -140,5 +144,10 @@ public sealed class CollectionKillTests(ITestOutputHelper output)
             },
             "only what is needed is left",
             cancellationToken);
+        // The collector counts what it found itself; this reads the catalogs with other code.
+        var audit = CatalogAudit.Run(Path.Combine(data, "cvmfs", Repository));
+        Assert.Empty(audit.Findings);
+        string[] reached = [.. audit.Objects.Select(o => Path.GetFullPath(Path.Combine(data, "cvmfs", Repository, o)))];
+        Assert.Empty(CollectedRepository.Objects(data, Repository).Where(IsContent).Select(Path.GetFullPath).Except(reached));
     }
 }
