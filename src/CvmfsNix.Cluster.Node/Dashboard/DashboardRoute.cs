@@ -64,6 +64,8 @@ public sealed class DashboardRoute(NodeMetrics metrics, ClusterObserver observer
         context.Response.Headers.CacheControl = "no-store";
         try
         {
+            // For whoever wants the numbers of the moment and no stream, as a browser that is to print the page.
+            bool once = context.Request.Query.ContainsKey("once");
             bool first = true;
             using var timer = new PeriodicTimer(TellEvery, time);
             do
@@ -73,7 +75,7 @@ public sealed class DashboardRoute(NodeMetrics metrics, ClusterObserver observer
                 await context.Response.Body.FlushAsync(ended.Token);
                 first = false;
             }
-            while (await timer.WaitForNextTickAsync(ended.Token));
+            while (!once && await timer.WaitForNextTickAsync(ended.Token));
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
