@@ -84,6 +84,7 @@ internal sealed class ClusterForming(
     public async Task<string> BeatAsync(CancellationToken ct)
     {
         bool failing = false;
+        var split = new SplitWatch(_self, times);
         using var timer = new PeriodicTimer(times.BeatEvery);
         do
         {
@@ -93,6 +94,10 @@ internal sealed class ClusterForming(
                 if (await table.BeatAsync(Incarnation, _self, ct).ConfigureAwait(false) is not { } now)
                     return $"the cluster was founded anew while this node (of incarnation {Incarnation}) gave no sign of life";
                 WatchSkew(sent, now);
+                var record = await table.LookAsync(ct).ConfigureAwait(false);
+                var members = cluster.State.Members.Select(m => m.Address.ToString()).ToHashSet(StringComparer.Ordinal);
+                if (split.Look(record, members, Stopwatch.GetElapsedTime(0)) is { } apart)
+                    return apart;
                 failing = false;
             }
             catch (JournalUnavailableException e)
