@@ -76,11 +76,12 @@ need jq jq
 # The deployment files, each read by its program.
 need systemd-analyze systemd
 need promtool prometheus
-# The compose file on a container engine, at full size only.
+# The compose file on a container engine and the dashboard in a browser, at full size only.
 if [ "$full" = 1 ]; then
     need /usr/sbin/dockerd docker.io
     need docker-compose docker-compose
     need busybox busybox-static
+    need chromium chromium
     need /usr/sbin/iptables iptables
 fi
 /usr/bin/python3 -c "import yaml" 2>/dev/null || missing+=(python3-yaml)

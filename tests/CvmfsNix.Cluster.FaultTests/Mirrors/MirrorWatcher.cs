@@ -14,8 +14,11 @@ namespace CvmfsNix.Cluster.FaultTests.Mirrors;
 /// </summary>
 internal sealed class MirrorWatcher : IAsyncDisposable
 {
+    // Readers of each mirror, so that a slow one does not make the watch a slow one.
+    private const int ReadersOfAMirror = 3;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(60);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
     private static readonly RepositoryPath StoreRoot = RepositoryPath.Parse(StoreDirectory.Default.Value);
 
     private readonly string _fqrn;
@@ -32,7 +35,10 @@ internal sealed class MirrorWatcher : IAsyncDisposable
     public MirrorWatcher(IEnumerable<ClusterNode> mirrors, string fqrn, string publicKey, HistoryLog history, int seed)
     {
         (_fqrn, _publicKey, _history) = (fqrn, publicKey, history);
-        _watches = [.. mirrors.Select(m => Task.Run(() => WatchAsync(m, new Random(seed + m.Number))))];
+        _watches =
+        [
+            .. mirrors.SelectMany(m => Enumerable.Range(0, ReadersOfAMirror).Select(r => Task.Run(() => WatchAsync(m, new Random(seed + (ReadersOfAMirror * m.Number) + r))))),
+        ];
     }
 
     /// <summary>The watch is over.</summary>

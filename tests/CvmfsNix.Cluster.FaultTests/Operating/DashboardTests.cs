@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using CvmfsNix.Cluster.FaultTests.Processes;
 using CvmfsNix.Cluster.TestKit.Processes;
 using Xunit;
 
@@ -19,7 +20,7 @@ public sealed partial class DashboardTests(ITestOutputHelper output)
     [Fact]
     public async Task The_page_shows_the_numbers_of_the_metrics_and_fetches_nothing_from_elsewhere()
     {
-        Assert.SkipUnless(File.Exists(Chromium), "there is no Chromium on this machine");
+        Assert.SkipUnless(BuiltPrograms.FullSize, "at full size only: a browser is a large thing to install");
         await using EmbeddedNode node = await EmbeddedNode.StartAsync(Ct);
         (await node.CliAsync(["repo", "create", Repository], null, Ct)).Succeeded();
         string profile = Directory.CreateTempSubdirectory("cvmfsnix-chromium-").FullName;
