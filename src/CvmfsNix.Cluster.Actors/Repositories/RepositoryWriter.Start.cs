@@ -93,7 +93,7 @@ internal sealed partial class RepositoryWriter
             return;
         }
 
-        StartAgain($"{PublishingCodes.JournalBehindStores}: the journal of {_definition.Repository} ends at event {counted.Last}, but the store {counted.Stores.Store} has seen event {counted.Stores.Applied}. An old backup of the journal, or a standby that lagged? Bring back the newest journal.", PublishingCodes.JournalBehindStores);
+        StartAgain($"{PublishingCodes.JournalBehindStores}: the journal of {_definition.Repository} ends at event {counted.Last}, but the store {counted.Stores.Store} has seen event {counted.Stores.Applied}. An old backup of the journal, or a standby that lagged? Bring back the newest journal; or stop all core nodes and mend this one: cvmfsnix repo recover {_definition.Repository}.", PublishingCodes.JournalBehindStores);
     }
 
     private void CreateOrLead()

@@ -51,7 +51,7 @@ internal sealed partial class StoreBackend
         await _index.WaitAsync(ct).ConfigureAwait(false);
         try
         {
-            await store.PassRecordsAsync(sequenceNumber, ClusterSerializer.Bytes(@event), ToStore(((RevisionCommitted)@event).Revision), ct).ConfigureAwait(false);
+            await store.PassRecordsAsync(sequenceNumber, ClusterSerializer.Archived(@event), ToStore(((RevisionCommitted)@event).Revision), ct).ConfigureAwait(false);
         }
         finally
         {

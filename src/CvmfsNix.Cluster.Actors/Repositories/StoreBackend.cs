@@ -214,7 +214,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
         await _index.WaitAsync(ct).ConfigureAwait(false);
         try
         {
-            var bytes = ClusterSerializer.Bytes(@event);
+            var bytes = ClusterSerializer.Archived(@event);
             await (@event switch
             {
                 RepositoryCreated e => store.ApplyCreatedAsync(sequenceNumber, bytes, e.Whitelist, ToStore(e.Initial), ct),
@@ -223,8 +223,9 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
                 Collected e => store.ApplyCollectedAsync(sequenceNumber, bytes, e.Objects, ct),
                 ITagEvent e => store.ApplyTagsAsync(sequenceNumber, bytes, ToStore(e.State.Head), e.State.SignedManifest, ct),
                 RemovalsExpired e => store.ApplyExpiredAsync(sequenceNumber, bytes, e.UpTo, ct),
-                IRetentionEvent => store.ArchiveAsync(sequenceNumber, bytes, ct),
-                _ => Task.CompletedTask,
+                RepositoryContinued e => store.ContinueAsync(sequenceNumber, bytes, e.Revision, ct),
+                // They change nothing here, and are as much a part of the history as the others.
+                _ => store.ArchiveAsync(sequenceNumber, bytes, ct),
             }).ConfigureAwait(false);
         }
         finally
@@ -238,7 +239,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
         await _index.WaitAsync(ct).ConfigureAwait(false);
         try
         {
-            var bytes = ClusterSerializer.Bytes(@event);
+            var bytes = ClusterSerializer.Archived(@event);
             await (@event switch
             {
                 RepositoryCreated e => store.PassCreatedAsync(sequenceNumber, bytes, e.Whitelist, ToStore(e.Initial), withCatalogs, ct),
@@ -366,6 +367,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
         Paths = h.Paths,
         TaggedAt = h.TaggedAt,
         CommittedHistory = h.CommittedHistory,
+        ContinueAfter = h.ContinueAfter,
     };
 
     private static CommittedRevision ToStore(Revision r) => new(
@@ -389,5 +391,6 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
         Paths = h.Paths,
         TaggedAt = h.TaggedAt,
         CommittedHistory = h.CommittedHistory,
+        ContinueAfter = h.ContinueAfter,
     };
 }

@@ -60,6 +60,7 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         Of<Collected, Wire.Collected>("rg", ToWireCollected, w => new([.. w.Objects.Select(ObjectName.Parse)], Time(w.At))),
         Of<TagSet, Wire.TagSet>("rt", e => new() { Tag = ToWire(e.Tag), State = ToWire(e.State), At = Ticks(e.At) }, w => new(FromWire(w.Tag), FromWire(w.State), Time(w.At))),
         Of<TagRemoved, Wire.TagRemoved>("ru", e => new() { Name = e.Name, State = ToWire(e.State), At = Ticks(e.At) }, w => new(w.Name, FromWire(w.State), Time(w.At))),
+        Of<RepositoryContinued, Wire.RepositoryContinued>("rk", e => new() { Revision = e.Revision, After = e.After, At = Ticks(e.At) }, w => new(w.Revision, w.After, Time(w.At))),
         Of<RepositoryState, Wire.RepositorySnapshot>("rss", ToWire, FromWire),
 
         // Leadership events and snapshot.
@@ -166,8 +167,29 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         }
     }
 
-    /// <summary>The bytes an event has in the journal; also what stores archive of it.</summary>
+    /// <summary>The bytes an event has in the journal.</summary>
     internal static byte[] Bytes(object message) => RuleOf(message).Write(message).ToByteArray();
+
+    /// <summary>The manifest a message has in the journal.</summary>
+    internal static string ManifestOf(object message) => RuleOf(message).Manifest;
+
+    /// <summary>What stores archive of an event they have applied: enough to bring it back into a journal that lost it.</summary>
+    internal static byte[] Archived(object message) =>
+        new Wire.ArchivedEvent { Manifest = ManifestOf(message), Event = ByteString.CopyFrom(Bytes(message)) }.ToByteArray();
+
+    /// <summary>An archived event and its bytes in the journal; null when it is none.</summary>
+    internal static (object Event, byte[] Bytes)? ReadArchived(ReadOnlySpan<byte> archived)
+    {
+        try
+        {
+            var wire = Wire.ArchivedEvent.Parser.ParseFrom(archived);
+            return ByManifest.ContainsKey(wire.Manifest) ? (Read(wire.Event.ToByteArray(), wire.Manifest), wire.Event.ToByteArray()) : null;
+        }
+        catch (Exception e) when (e is InvalidProtocolBufferException or SerializationException)
+        {
+            return null;
+        }
+    }
 
     private static Rule RuleOf(object o) =>
         ByType.GetValueOrDefault(o.GetType()) ?? throw new SerializationException($"{o.GetType()} has no wire form.");

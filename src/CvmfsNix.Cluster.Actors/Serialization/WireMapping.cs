@@ -288,6 +288,7 @@ internal static class WireMapping
             PublishedAt = Ticks(h.PublishedAt),
             Previous = h.Previous is { } previous ? ToWire(previous) : null,
             Paths = h.Paths,
+            ContinueAfter = h.ContinueAfter,
         };
         wire.NamedTags.AddRange(h.NamedTags.Select(ToWire));
         if (h.TaggedAt is { } taggedAt)
@@ -311,6 +312,7 @@ internal static class WireMapping
         Paths = h.Paths,
         TaggedAt = h.HasTaggedAt ? Time(h.TaggedAt) : null,
         CommittedHistory = h.HasCommittedHistory ? ObjectHash.Parse(h.CommittedHistory) : null,
+        ContinueAfter = h.ContinueAfter,
     };
 
     public static Wire.ProfileGeneration ToWire(ProfileGenerationRecord p) => new() { Name = p.Name, Generation = p.Generation, Target = p.Target.Value };

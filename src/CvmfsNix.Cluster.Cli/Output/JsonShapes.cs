@@ -225,6 +225,7 @@ internal sealed record BatchLineJson
 }
 
 [JsonSerializable(typeof(BackupJson))]
+[JsonSerializable(typeof(RecoverJson))]
 [JsonSerializable(typeof(ErrorJson))]
 [JsonSerializable(typeof(RepositoryJson))]
 [JsonSerializable(typeof(IReadOnlyList<RepositoryJson>))]

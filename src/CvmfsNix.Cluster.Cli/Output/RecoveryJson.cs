@@ -11,3 +11,15 @@ internal sealed record BackupJson(
     long DurationMs);
 
 internal sealed record BackupRepositoryJson(string Repository, ulong Revision, string RootHash, long Sequence, long Objects, long Bytes);
+
+internal sealed record RecoverJson(
+    string Repository,
+    bool Done,
+    long FromSequence,
+    long ToSequence,
+    int Restored,
+    int Filled,
+    ulong Revision,
+    string RootHash,
+    IReadOnlyList<ulong> LostRevisions,
+    ulong ContinuesAfter);

@@ -10,7 +10,7 @@ namespace CvmfsNix.Cluster.Cli.Repositories;
 internal static class RepositoryCommands
 {
     public static Command Build(CommandContext context) =>
-        new("repo", "Create and show repositories") { Create(context), Show(context), List(context), Retention.RetentionCommands.Build(context) };
+        new("repo", "Create and show repositories") { Create(context), Show(context), List(context), Retention.RetentionCommands.Build(context), Backups.RecoverCommand.Build(context) };
 
     private static Command Create(CommandContext context)
     {

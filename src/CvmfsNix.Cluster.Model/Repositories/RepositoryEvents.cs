@@ -56,6 +56,15 @@ public sealed record TransactionsDecided(IReadOnlyList<TransactionOutcome> Outco
     public override int GetHashCode() => HashCode.Combine(Outcomes.Count, At);
 }
 
+/// <summary>
+/// The journal lost what came after a revision, and nobody has it any more: revisions go on with a number above all that anybody may have seen. Whoever has seen
+/// more than that revision has seen what is not in this history.
+/// </summary>
+/// <param name="Revision">The newest revision of this history.</param>
+/// <param name="After">The next one comes after this number.</param>
+/// <param name="At">When.</param>
+public sealed record RepositoryContinued(ulong Revision, ulong After, DateTimeOffset At) : IRepositoryEvent;
+
 /// <summary>The whitelist was signed anew.</summary>
 public sealed record WhitelistRenewed(ReadOnlyMemory<byte> Whitelist, DateTimeOffset ExpiresAt, DateTimeOffset At) : IRepositoryEvent
 {

@@ -108,7 +108,7 @@ public sealed record RepositoryState
             ToldAt = e.At,
         },
         LeaderStarted e => this with { Epoch = e.Epoch, Leader = e.Node },
-        RevisionCommitted e when Head is { } head && e.Revision.Head.Revision == head.Revision + 1 => Decide(e.Outcomes, e.Settled, e.At) with
+        RevisionCommitted e when Head is { } head && e.Revision.Head.Revision == head.Next => Decide(e.Outcomes, e.Settled, e.At) with
         {
             Head = e.Revision.Head,
             PreviousHead = head,
@@ -125,9 +125,10 @@ public sealed record RepositoryState
             Head = e.State.Head,
             ToldAt = Later(ToldAt, e.State.Head.TaggedAt ?? e.At),
             // A replica that serves this revision may not have the change yet; with the next revision it has.
-            Superseded = e.State.Superseded.Count == 0 ? Without(e.State.Kept) : Without(e.State.Kept).Add(new SupersededObjects(e.At, e.State.Superseded, head.Revision + 1)),
+            Superseded = e.State.Superseded.Count == 0 ? Without(e.State.Kept) : Without(e.State.Kept).Add(new SupersededObjects(e.At, e.State.Superseded, head.Next)),
         },
         TransactionsDecided e => Decide(e.Outcomes, e.Settled, e.At),
+        RepositoryContinued e when Head is { } head && e.After >= head.Revision => this with { Head = head with { ContinueAfter = e.After } },
         WhitelistRenewed e => this with { WhitelistExpiresAt = e.ExpiresAt, ToldAt = Later(ToldAt, e.At) },
         Collected e => this with { Superseded = Without(e.Objects) },
         RetentionSet e => this with { Retention = e.Rules },

@@ -42,11 +42,17 @@ public sealed record RevisionHead
     /// <summary>The tag database the revision was committed with, when tags were changed after that; null = <see cref="History"/>.</summary>
     public ObjectHash? CommittedHistory { get; init; }
 
+    /// <summary>Revisions up to this one may have been served and are lost: the next one comes after it. 0 = none was lost.</summary>
+    public ulong ContinueAfter { get; init; }
+
+    /// <summary>The number of the next revision.</summary>
+    public ulong Next => checked(Math.Max(Revision, ContinueAfter) + 1);
+
     public bool Equals(RevisionHead? other) => other is not null
         && Revision == other.Revision && RootHash == other.RootHash && RootSize == other.RootSize
         && StoreCatalog == other.StoreCatalog && StoreCatalogSize == other.StoreCatalogSize && History == other.History
         && PublishedAt == other.PublishedAt && Equals(Previous, other.Previous) && NamedTags.SequenceEqual(other.NamedTags) && Paths == other.Paths
-        && TaggedAt == other.TaggedAt && CommittedHistory == other.CommittedHistory;
+        && TaggedAt == other.TaggedAt && CommittedHistory == other.CommittedHistory && ContinueAfter == other.ContinueAfter;
 
     public override int GetHashCode() => HashCode.Combine(Revision, RootHash, PublishedAt);
 }

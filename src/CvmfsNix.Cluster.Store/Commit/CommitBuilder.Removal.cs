@@ -81,7 +81,7 @@ internal sealed partial class CommitBuilder
         List<ProfileGeneration> dropped = [.. generations.Select(g => g.Generation).Where(g => gone.Contains(g.Target))];
         dropped.ForEach(working.RemoveGeneration);
         DateTimeOffset at = WholeSeconds(now) is var whole && whole > head.ManifestAt ? whole : head.ManifestAt;
-        ulong number = checked(head.Revision + 1);
+        ulong number = head.Next;
         await using ObjectBatch batch = objects.BeginBatch();
         DeltaObject[] fixedObjects = await AddFixedAsync(batch, keys, cancellationToken).ConfigureAwait(false);
         string infos = await blobs.PutAsync(

@@ -162,7 +162,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         }
 
         DateTimeOffset at = WholeSeconds(now) is var whole && whole > head.ManifestAt ? whole : head.ManifestAt;
-        ulong number = checked(head.Revision + 1);
+        ulong number = head.Next;
         await using ObjectBatch batch = objects.BeginBatch();
         DeltaObject[] fixedObjects = await AddFixedAsync(batch, keys, cancellationToken).ConfigureAwait(false);
         Draft? draft = null;

@@ -42,6 +42,12 @@ public sealed record RepositoryHead
     /// <summary>The tag database the revision was committed with, when tags were changed after that; null = <see cref="History"/>.</summary>
     public ObjectHash? CommittedHistory { get; init; }
 
+    /// <summary>Revisions up to this one may have been served and are lost: the next one comes after it. 0 = none was lost.</summary>
+    public ulong ContinueAfter { get; init; }
+
+    /// <summary>The number of the next revision.</summary>
+    public ulong Next => checked(Math.Max(Revision, ContinueAfter) + 1);
+
     /// <summary>The manifest's T.</summary>
     public DateTimeOffset ManifestAt => TaggedAt ?? PublishedAt;
 }

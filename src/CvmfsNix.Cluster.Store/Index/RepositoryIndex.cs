@@ -162,6 +162,23 @@ public sealed class RepositoryIndex : IDisposable
         }
     }
 
+    /// <summary>Forgets everything: it is to be filled again from the first revision.</summary>
+    internal void Clear()
+    {
+        lock (_writing)
+        {
+            using SqliteConnection connection = Open();
+            using SqliteTransaction transaction = connection.BeginTransaction();
+            using SqliteCommand command = connection.CreateCommand();
+            command.Transaction = transaction;
+            command.CommandText = "DELETE FROM paths; DELETE FROM content; DELETE FROM objects; DELETE FROM revisions; DELETE FROM removals; DELETE FROM meta";
+            command.ExecuteNonQuery();
+            transaction.Commit();
+        }
+
+        Paths.Changed();
+    }
+
     /// <summary>Takes collected objects out of the counters, in one transaction. Repeating it changes nothing.</summary>
     internal void RemoveObjects(IReadOnlyList<ObjectName> names)
     {

@@ -9,6 +9,9 @@ namespace CvmfsNix.Cluster.Store.Repositories;
 /// </summary>
 public static class LostParts
 {
+    /// <summary>What the folder of the archive is called afterwards.</summary>
+    internal const string AsideSuffix = ".before";
+
     private const string First = "00";
     private const string ManifestFile = ".cvmfspublished";
 
@@ -40,7 +43,7 @@ public static class LostParts
         foreach (string suffix in (ReadOnlySpan<string>)["", "-wal", "-shm"])
             File.Delete(layout.IndexFile(repository) + suffix);
         string applied = layout.AppliedFolder(repository);
-        string aside = applied + ".before";
+        string aside = applied + AsideSuffix;
         if (Directory.Exists(aside))
             Directory.Delete(aside, recursive: true);
         // Last: it is what tells that something was lost.

@@ -196,6 +196,20 @@ public sealed partial class RepositoryStore : IAsyncDisposable
     public Task ArchiveAsync(long sequence, ReadOnlyMemory<byte> eventBytes, CancellationToken cancellationToken) =>
         ApplyAsync(sequence, () => _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken), cancellationToken);
 
+    /// <summary>
+    /// What this store had of the history after a revision is not history any more: an index that stands beyond is emptied, and filled again by <see cref="ReindexAsync"/>. What is
+    /// served stays until there is something newer.
+    /// </summary>
+    public Task ContinueAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ulong revision, CancellationToken cancellationToken) => ApplyAsync(
+        sequence,
+        async () =>
+        {
+            if (Index.Revision > revision)
+                Index.Clear();
+            await _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken).ConfigureAwait(false);
+        },
+        cancellationToken);
+
     /// <summary>Makes the newest revision with other tags. Durable on return and signed; nothing is visible. The caller appends the event.</summary>
     /// <param name="head">The newest revision.</param>
     /// <param name="tags">All named tags there shall be, ascending by name.</param>
@@ -512,6 +526,17 @@ public sealed partial class RepositoryStore : IAsyncDisposable
     /// <summary>The archive of applied events, ascending; what a lost or restored journal is mended from.</summary>
     public IEnumerable<AppliedEventRecord> ReadAppliedEvents() =>
         _applied.ReadAll().Select(e => new AppliedEventRecord(e.Sequence, e.Event.Memory));
+
+    /// <summary>The archive of a store in this folder that no process has open, ascending; of one that lost its objects, what it kept aside.</summary>
+    public static IEnumerable<AppliedEventRecord> ReadArchive(StoreLayout layout, string repository)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        string folder = layout.AppliedFolder(repository);
+        return new[] { folder + LostParts.AsideSuffix, folder }
+            .Where(Directory.Exists)
+            .SelectMany(f => new AppliedArchive(f, layout.RepositoryFolder(repository)).ReadAll())
+            .Select(e => new AppliedEventRecord(e.Sequence, e.Event.Memory));
+    }
 
     /// <summary>Waits for what runs and closes the files.</summary>
     public async ValueTask DisposeAsync()

@@ -3,6 +3,7 @@ using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Repositories;
@@ -40,6 +41,12 @@ internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
     public RepositoryStore Store => Core.Store(Fqrn);
 
     public DateTimeOffset Now => (clock ?? TimeProvider.System).GetUtcNow();
+
+    /// <summary>What is served, also while the node does not run.</summary>
+    public Manifest ServedManifest() => Manifest.ParseSigned(File.ReadAllBytes(Path.Combine(Layout.RepositoryFolder(Fqrn), ".cvmfspublished"))).Manifest;
+
+    /// <summary>Why the node that is being started is not ready; null before it can tell.</summary>
+    public string? Problem() => _host?.Services.GetRequiredService<IPublishingCore>().NotReadyReason;
 
     /// <summary>What is served keeps the rules of the format.</summary>
     public void Audit() => Assert.Empty(CatalogAudit.Run(Layout.RepositoryFolder(Fqrn)).Findings);

@@ -53,7 +53,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         RepositoryHead head, CommittedRevision revision, string storeFile, CatalogMarks before, DeltaExpectation expected, RepositoryCertificate certificate, CancellationToken cancellationToken)
     {
         RepositoryHead next = revision.Head;
-        Require(next.Revision == head.Revision + 1, VerifyRules.ManifestRevision, "revision", $"Revision {next.Revision} follows {head.Revision}.");
+        Require(next.Revision == head.Next, VerifyRules.ManifestRevision, "revision", $"Revision {next.Revision} follows {head.Revision}.");
         Require(next.PublishedAt >= head.ManifestAt, VerifyRules.ManifestTime, "manifest", $"It is of {next.PublishedAt:u}, earlier than {head.ManifestAt:u} before it.");
         Require(next.Paths == head.Paths + expected.Paths, GuardRules.Delta, _storeRoot.ToString(), $"It counts {next.Paths} paths; {head.Paths} were there and {expected.Paths} come.");
         CheckManifest(next, revision.SignedManifest, certificate);
@@ -92,7 +92,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         CancellationToken cancellationToken)
     {
         RepositoryHead next = revision.Head;
-        Require(next.Revision == head.Revision + 1, VerifyRules.ManifestRevision, "revision", $"Revision {next.Revision} follows {head.Revision}.");
+        Require(next.Revision == head.Next, VerifyRules.ManifestRevision, "revision", $"Revision {next.Revision} follows {head.Revision}.");
         Require(next.PublishedAt >= head.ManifestAt, VerifyRules.ManifestTime, "manifest", $"It is of {next.PublishedAt:u}, earlier than {head.ManifestAt:u} before it.");
         Require(next.Paths == head.Paths - removed.Count, GuardRules.Delta, _storeRoot.ToString(), $"It counts {next.Paths} paths; {head.Paths} were there and {removed.Count} go.");
         CheckManifest(next, revision.SignedManifest, certificate);
