@@ -88,7 +88,7 @@ public sealed class PostgreSqlJournalTests(PostgresFixture postgres) : IClassFix
     [Fact]
     public async Task A_session_that_stands_still_before_its_commit_does_not_keep_a_number_from_the_next_writer()
     {
-        const string Append = "INSERT INTO journal (created, deleted, persistence_id, sequence_number, message) VALUES (0, false, 'repository-x', 6, '')";
+        const string Append = "INSERT INTO journal (created, deleted, persistence_id, sequence_number, message) VALUES (0, false, 'repository-x', 1, '')";
         (PostgreSqlJournal journal, string database) = await JournalAsync();
         await journal.PrepareAsync(Ct);
         await using var frozen = new NpgsqlConnection(journal.ConnectionOf("akka.persistence.journal.writer").ConnectionString);
@@ -100,6 +100,25 @@ public sealed class PostgreSqlJournalTests(PostgresFixture postgres) : IClassFix
         await postgres.Server.QueryAsync(database, Append, Ct);
         await Assert.ThrowsAnyAsync<NpgsqlException>(() => never.CommitAsync(Ct));
         Assert.Equal(["1"], await postgres.Server.QueryAsync(database, "SELECT count(*) FROM journal", Ct));
+    }
+
+    [Fact]
+    public async Task A_database_that_lacks_an_event_takes_none_that_comes_after_it()
+    {
+        static string Append(string numbers) => $"INSERT INTO journal (created, deleted, persistence_id, sequence_number, message) SELECT 0, false, 'repository-x', n, '' FROM unnest(ARRAY[{numbers}]) AS n";
+        (PostgreSqlJournal journal, string database) = await JournalAsync();
+        await journal.PrepareAsync(Ct);
+        await postgres.Server.QueryAsync(database, Append("1, 2, 3"), Ct);
+        foreach (string gap in (string[])["5", "4, 6"])
+            await Assert.ThrowsAnyAsync<Exception>(() => postgres.Server.QueryAsync(database, Append(gap), Ct));
+        await postgres.Server.QueryAsync(database, Append("4"), Ct);
+        Assert.Equal(["4"], await postgres.Server.QueryAsync(database, "SELECT count(*) FROM journal", Ct));
+
+        // Tables of an earlier version get it with --journal-init, and are refused without.
+        await postgres.Server.QueryAsync(database, "DROP TRIGGER cvmfsnix_follows ON journal", Ct);
+        await Assert.ThrowsAsync<JournalException>(() => new PostgreSqlJournal(postgres.Server.ConnectionString(database), false, false).PrepareAsync(Ct));
+        await journal.PrepareAsync(Ct);
+        await Assert.ThrowsAnyAsync<Exception>(() => postgres.Server.QueryAsync(database, Append("9"), Ct));
     }
 
     [Fact]
