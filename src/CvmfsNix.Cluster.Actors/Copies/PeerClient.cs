@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using CvmfsNix.Cluster.Model.Copies;
@@ -18,10 +19,13 @@ internal sealed class PeerClient : IDisposable
     private readonly HttpClient _http;
     private readonly string _authorization;
 
-    public PeerClient(PeerCredential credential)
+    public PeerClient(PeerCredential credential, SslClientAuthenticationOptions? tls = null)
     {
         _authorization = credential.Header;
-        _http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = ConnectTimeout, UseProxy = false, AllowAutoRedirect = false, PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1) })
+        var handler = new SocketsHttpHandler { ConnectTimeout = ConnectTimeout, UseProxy = false, AllowAutoRedirect = false, PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1) };
+        if (tls is not null)
+            handler.SslOptions = tls;
+        _http = new HttpClient(handler)
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };

@@ -1,3 +1,4 @@
+using System.Net.Security;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Cluster.Hosting;
@@ -52,7 +53,7 @@ public static class CoreHosting
         services.AddSingleton(sp => new StoreCopies(
             new CopyRules(options.Copies),
             sp.GetRequiredService<StoreSet>(),
-            sp.GetService<IStoreSurface>() is { } surface ? new PeerClient(surface.Credential) : null,
+            sp.GetService<IStoreSurface>() is { } surface ? new PeerClient(surface.Credential, sp.GetService<SslClientAuthenticationOptions>()) : null,
             options.Seeds.Count > 0,
             sp.GetRequiredService<TimeProvider>()));
         services.AddSingleton(sp => new PeerStores(

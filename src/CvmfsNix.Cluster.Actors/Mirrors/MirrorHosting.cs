@@ -1,3 +1,4 @@
+using System.Net.Security;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Replication;
 using CvmfsNix.Cluster.Replication.Sources;
@@ -25,7 +26,7 @@ public static class MirrorHosting
         services.AddSingleton(sp =>
         {
             var clock = sp.GetRequiredService<TimeProvider>();
-            var sources = new FetchSources(sp.GetRequiredService<ReplicationLimits>(), clock);
+            var sources = new FetchSources(sp.GetRequiredService<ReplicationLimits>(), clock, sp.GetService<SslClientAuthenticationOptions>());
             var mirror = new Mirror(options, sources, clock, sp.GetRequiredService<ILoggerFactory>().CreateLogger<Mirror>());
             sources.Troubled = mirror.Troubled;
             return mirror;

@@ -55,6 +55,9 @@ internal static class CommandTree
         };
         root.Options.Add(context.Global.Server);
         root.Options.Add(context.Global.TokenFile);
+        root.Options.Add(context.Global.TlsCa);
+        root.Options.Add(context.Global.TlsCert);
+        root.Options.Add(context.Global.TlsKey);
         root.Options.Add(context.Global.Timeout);
         root.Options.Add(context.Global.Json);
         return root;

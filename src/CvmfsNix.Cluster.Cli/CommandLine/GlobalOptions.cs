@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Net.Security;
 using CvmfsNix.Cluster.Cli.Control;
 using CvmfsNix.Cluster.Cli.Output;
+using CvmfsNix.Cluster.Contracts.Tls;
 
 namespace CvmfsNix.Cluster.Cli.CommandLine;
 
@@ -9,6 +11,9 @@ internal sealed class GlobalOptions
 {
     public const string ServerVariable = "CVMFSNIX_SERVER";
     public const string TokenVariable = "CVMFSNIX_TOKEN";
+    public const string TlsCaVariable = "CVMFSNIX_TLS_CA";
+    public const string TlsCertVariable = "CVMFSNIX_TLS_CERT";
+    public const string TlsKeyVariable = "CVMFSNIX_TLS_KEY";
     public const string DefaultServer = "http://127.0.0.1:9110";
 
     private readonly Func<string, string?> _environment;
@@ -25,6 +30,24 @@ internal sealed class GlobalOptions
         TokenFile = new Option<string?>("--token-file")
         {
             Description = $"File that holds the access token [{TokenVariable}: the token itself, or the path of such a file]",
+            HelpName = "FILE",
+            Recursive = true,
+        };
+        TlsCa = new Option<string?>("--tls-ca")
+        {
+            Description = $"Authorities of the nodes' certificates, PEM [{TlsCaVariable}; default: those of the machine]",
+            HelpName = "FILE",
+            Recursive = true,
+        };
+        TlsCert = new Option<string?>("--tls-cert")
+        {
+            Description = $"Certificate to show to nodes that ask for one, PEM [{TlsCertVariable}]",
+            HelpName = "FILE",
+            Recursive = true,
+        };
+        TlsKey = new Option<string?>("--tls-key")
+        {
+            Description = $"Its private key, PEM [{TlsKeyVariable}; default: the file of --tls-cert]",
             HelpName = "FILE",
             Recursive = true,
         };
@@ -48,20 +71,28 @@ internal sealed class GlobalOptions
 
     public Option<string?> TokenFile { get; }
 
+    public Option<string?> TlsCa { get; }
+
+    public Option<string?> TlsCert { get; }
+
+    public Option<string?> TlsKey { get; }
+
     public Option<double?> Timeout { get; }
 
     public Option<bool> Json { get; }
 
     /// <summary>Where to ask and with what right.</summary>
     /// <exception cref="CliException">The environment or the token file is wrong.</exception>
-    public ControlSettings Settings(ParseResult parse) => Settings(parse.GetValue(Server), parse.GetValue(TokenFile), parse.GetValue(Timeout));
+    public ControlSettings Settings(ParseResult parse) => Settings(
+        parse.GetValue(Server), parse.GetValue(TokenFile), parse.GetValue(Timeout), new TlsFiles(parse.GetValue(TlsCa), parse.GetValue(TlsCert), parse.GetValue(TlsKey)));
 
     /// <summary>Where to ask and with what right.</summary>
     /// <param name="server">As of <see cref="Server"/>; null = from the environment, or the default.</param>
     /// <param name="tokenFile">As of <see cref="TokenFile"/>; null = from the environment, or none.</param>
     /// <param name="timeout">Seconds; null = not said.</param>
-    /// <exception cref="CliException">The environment or the token file is wrong.</exception>
-    public ControlSettings Settings(string? server, string? tokenFile, double? timeout)
+    /// <param name="tls">As of the switches of TLS; what is null is taken from the environment.</param>
+    /// <exception cref="CliException">The environment or a file is wrong.</exception>
+    public ControlSettings Settings(string? server, string? tokenFile, double? timeout, TlsFiles? tls = null)
     {
         string servers = server ?? NonEmpty(_environment(ServerVariable)) ?? DefaultServer;
         List<string> mistakes = [];
@@ -72,11 +103,31 @@ internal sealed class GlobalOptions
         return new ControlSettings(
             [.. servers.Split(',').Select(s => new Uri(s.Trim()))],
             Token(tokenFile),
-            timeout is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+            timeout is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            Tls(tls ?? new TlsFiles(null, null, null)));
     }
 
     /// <summary>A variable of the environment; null where it is not set, or empty.</summary>
     public string? Variable(string name) => NonEmpty(_environment(name));
+
+    private SslClientAuthenticationOptions? Tls(TlsFiles said)
+    {
+        string? ca = said.Ca ?? Variable(TlsCaVariable), certificate = said.Certificate ?? Variable(TlsCertVariable), key = said.Key ?? Variable(TlsKeyVariable);
+        if (key is not null && certificate is null)
+            throw CliException.Usage("--tls-key needs --tls-cert.", key, $"name the certificate too ({TlsCertVariable})");
+        if (ca is null && certificate is null)
+            return null;
+        try
+        {
+            return TlsClient.Options(
+                ca is null ? null : new PemTrust(ca),
+                certificate is null ? null : new PemIdentity(certificate, key ?? certificate));
+        }
+        catch (InvalidDataException e)
+        {
+            throw CliException.Usage(e.Message, ca ?? certificate!, "name readable PEM files");
+        }
+    }
 
     private string? Token(string? tokenFile)
     {
@@ -119,3 +170,9 @@ internal sealed class GlobalOptions
 
     private static string? NonEmpty(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
 }
+
+/// <summary>PEM files of TLS, as switches name them; null = not said.</summary>
+/// <param name="Ca">Whom to believe.</param>
+/// <param name="Certificate">What to show.</param>
+/// <param name="Key">Its key.</param>
+internal sealed record TlsFiles(string? Ca, string? Certificate, string? Key);

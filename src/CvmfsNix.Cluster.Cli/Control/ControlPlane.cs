@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using CvmfsNix.Cluster.Cli.Output;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using Grpc.Core;
@@ -12,7 +13,8 @@ namespace CvmfsNix.Cluster.Cli.Control;
 /// <param name="Servers">Control addresses, at least one.</param>
 /// <param name="Token">Sent as <c>Authorization: Bearer</c>; null = none.</param>
 /// <param name="Timeout">What the user allowed; null = the default of the command.</param>
-internal sealed record ControlSettings(IReadOnlyList<Uri> Servers, string? Token, TimeSpan? Timeout);
+/// <param name="Tls">Of connections to servers that speak TLS; null = as the machine has it.</param>
+internal sealed record ControlSettings(IReadOnlyList<Uri> Servers, string? Token, TimeSpan? Timeout, SslClientAuthenticationOptions? Tls = null);
 
 /// <summary>Connections to the control ports of the nodes. Thread-safe.</summary>
 internal sealed class ControlPlane : IDisposable
@@ -54,6 +56,8 @@ internal sealed class ControlPlane : IDisposable
             EnableMultipleHttp2Connections = true,
             AutomaticDecompression = DecompressionMethods.None,
         };
+        if (settings.Tls is not null)
+            _handler.SslOptions = settings.Tls;
         if (settings.Token is not null)
         {
             foreach (Uri server in settings.Servers.Where(s => s.Scheme == Uri.UriSchemeHttp && !s.IsLoopback))

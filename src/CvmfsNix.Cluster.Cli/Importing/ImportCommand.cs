@@ -80,7 +80,7 @@ internal static class ImportCommand
         CommandContext context, ControlSettings settings, BinaryCache cache, StoreDirectory directory, IReadOnlyList<NarInfo> infos, string repository, string folder, CancellationToken cancellationToken)
     {
         using var control = new ControlPlane(settings, context.Terminal, context.Clock);
-        using var packs = new PackUpload(settings.Token);
+        using var packs = new PackUpload(settings.Token, tls: settings.Tls);
         var source = new CacheSource(infos);
         var store = new StorePaths(new StoreView(directory, folder), source);
         long fetched = 0;

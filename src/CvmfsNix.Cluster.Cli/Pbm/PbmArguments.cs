@@ -1,4 +1,5 @@
 using System.Globalization;
+using CvmfsNix.Cluster.Cli.CommandLine;
 using CvmfsNix.Cluster.Cli.Output;
 
 namespace CvmfsNix.Cluster.Cli.Pbm;
@@ -15,6 +16,9 @@ internal sealed record PbmArguments
     public string? Host { get; init; }
 
     public string? TokenFile { get; init; }
+
+    /// <summary>Files of TLS.</summary>
+    public TlsFiles Tls { get; init; } = new(null, null, null);
 
     public double? Timeout { get; init; }
 
@@ -61,11 +65,20 @@ internal sealed record PbmArguments
                     bool said = i + 1 < args.Count && double.TryParse(args[i + 1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out _);
                     result = result with { Watch = said ? Seconds("--watch", args[++i], mistakes) : WatchUsual };
                     break;
-                case "--token-file" or "--timeout" or "--server" when i + 1 == args.Count:
+                case "--token-file" or "--timeout" or "--server" or "--tls-ca" or "--tls-cert" or "--tls-key" when i + 1 == args.Count:
                     mistakes.Add($"{arg} needs a value.");
                     break;
                 case "--token-file":
                     result = result with { TokenFile = args[++i] };
+                    break;
+                case "--tls-ca":
+                    result = result with { Tls = result.Tls with { Ca = args[++i] } };
+                    break;
+                case "--tls-cert":
+                    result = result with { Tls = result.Tls with { Certificate = args[++i] } };
+                    break;
+                case "--tls-key":
+                    result = result with { Tls = result.Tls with { Key = args[++i] } };
                     break;
                 case "--timeout":
                     result = result with { Timeout = Seconds(arg, args[++i], mistakes)?.TotalSeconds };

@@ -23,6 +23,7 @@ internal static class PbmProgram
           --watch [SECONDS]    ask again and again (default every 2 seconds)
           --yes, -y            confirm what cannot be taken back
           --token-file FILE    file that holds the access token [CVMFSNIX_TOKEN]
+          --tls-ca FILE        authorities of the nodes, PEM [CVMFSNIX_TLS_CA]; --tls-cert, --tls-key: what to show to nodes that ask
           --timeout SECONDS    give up after so long (default: no limit)
           --help, --version
 
@@ -66,7 +67,7 @@ internal static class PbmProgram
                 return ExitCode.Done;
             }
 
-            ControlSettings settings = context.Global.Settings(arguments.Server, arguments.TokenFile, arguments.Timeout);
+            ControlSettings settings = context.Global.Settings(arguments.Server, arguments.TokenFile, arguments.Timeout, arguments.Tls);
             using var client = new PbmClient(settings, context.Terminal, context.Clock);
             PbmRunner Runner(Func<string, CancellationToken, Task<bool>>? confirm) => new(client, context.Terminal, context.Clock, confirm);
             if (arguments.Words.Count > 0)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Security;
 using System.Text.Json;
 using CvmfsNix.Cluster.Cli.Output;
 using Grpc.Core;
@@ -23,15 +24,18 @@ internal sealed class PackUpload : IDisposable
     private readonly HttpClient _client;
     private readonly UploadPatience _patience;
 
-    public PackUpload(string? token, UploadPatience? patience = null)
+    public PackUpload(string? token, UploadPatience? patience = null, SslClientAuthenticationOptions? tls = null)
     {
         _patience = patience ?? Patience;
-        _client = new HttpClient(new SocketsHttpHandler
+        var handler = new SocketsHttpHandler
         {
             ConnectTimeout = TimeSpan.FromSeconds(10),
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
             AllowAutoRedirect = false,
-        })
+        };
+        if (tls is not null)
+            handler.SslOptions = tls;
+        _client = new HttpClient(handler)
         {
             Timeout = Timeout.InfiniteTimeSpan,
             MaxResponseContentBufferSize = ErrorBytesMax,

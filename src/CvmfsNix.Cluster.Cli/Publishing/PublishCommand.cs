@@ -77,7 +77,7 @@ internal static class PublishCommand
             StorePaths store = await StorePaths.OpenAsync(
                 parse.GetValue(storeRoot), parse.GetValue(registration), Environment.GetEnvironmentVariable, context.Terminal.Warning, cancellationToken);
             using var control = new ControlPlane(settings, context.Terminal, context.Clock);
-            using var packs = new PackUpload(settings.Token);
+            using var packs = new PackUpload(settings.Token, tls: settings.Tls);
             string? batchFile = parse.GetValue(batch);
             var display = new ProgressDisplay(context.Terminal, context.Clock, bars: batchFile is null);
             var publisher = new Publisher(control, packs, store, display, context.Terminal);

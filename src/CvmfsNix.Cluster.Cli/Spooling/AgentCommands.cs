@@ -43,7 +43,7 @@ internal static class AgentCommands
                 throw CliException.Usage("nix-store is not in PATH; without it nothing can be read from the store.", "nix-store", "install Nix, or add the folder of its programs to PATH");
 
             using var control = new ControlPlane(settings, context.Terminal, context.Clock);
-            using var packs = new PackUpload(settings.Token);
+            using var packs = new PackUpload(settings.Token, tls: settings.Tls);
             StorePaths store = await StorePaths.OpenAsync(null, null, Environment.GetEnvironmentVariable, context.Terminal.Warning, cancellationToken);
             var publisher = new Publisher(control, packs, store, new ProgressDisplay(context.Terminal, context.Clock, bars: false), context.Terminal);
             bool json = context.Json(parse);

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace CvmfsNix.Cluster.Node.Hosting;
 
 /// <summary>Where this node is reached, with real ports: known once the server has bound them.</summary>
-public sealed class NodeAddresses(PortOptions ports)
+public sealed class NodeAddresses(PortOptions ports, TlsOptions? tls = null)
 {
     private readonly Dictionary<Surface, ListenOptions> _bound = [];
 
@@ -51,7 +51,7 @@ public sealed class NodeAddresses(PortOptions ports)
             host = HostOf(askedHost) ?? (asked.Host.Contains(':', StringComparison.Ordinal) ? "::1" : "127.0.0.1");
         if (ports.PublicHost is not null && !asked.IsLoopback)
             host = ports.PublicHost;
-        return "http://" + new BindAddress(host, port);
+        return (tls?.Covers(surface) == true ? "https://" : "http://") + new BindAddress(host, port);
     }
 
     /// <summary>Where other nodes reach the data port.</summary>

@@ -115,9 +115,11 @@ public static class NodeHost
     internal static void AddCommon(WebApplicationBuilder builder, NodeOptions options, DataFolder folder, TextWriter output, IReadOnlyList<Surface> surfaces)
     {
         AddLogging(builder.Logging, options.LogLevel, options.LogJson);
-        var addresses = new NodeAddresses(options.Ports);
+        var addresses = new NodeAddresses(options.Ports, options.Tls);
         builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options.Ports, addresses, surfaces));
+        builder.Services.AddSingleton(provider => new NodeTls(options.Tls, provider.GetRequiredService<ILogger<NodeTls>>()));
+        builder.Services.AddSingleton(provider => provider.GetRequiredService<NodeTls>().Outgoing);
         IServiceCollection services = builder.Services;
         services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownMax);
         services.AddSingleton(options);
@@ -183,6 +185,7 @@ public static class NodeHost
         limits.Http2.InitialStreamWindowSize = 2 << 20;
 
         // Stock clients understand status lines of HTTP/1 only.
+        var tls = kestrel.ApplicationServices.GetRequiredService<NodeTls>();
         Listen(Surface.Data, ports.Http, HttpProtocols.Http1);
         Listen(Surface.Control, ports.Grpc, HttpProtocols.Http2);
         Listen(Surface.Management, ports.Management, HttpProtocols.Http1);
@@ -200,6 +203,7 @@ public static class NodeHost
                     connection.Features.Set(new SurfaceFeature(surface));
                     return next(connection);
                 });
+                tls.Apply(listen, surface);
                 addresses.Add(surface, listen);
             });
         }

@@ -1,3 +1,4 @@
+using System.Net.Security;
 using CvmfsNix.Cluster.Actors.Mirrors;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using CvmfsNix.Cluster.Node.Errors;
@@ -33,6 +34,7 @@ public sealed class CoreLink : BackgroundService
     private readonly ILogger<CoreLink> _log;
     private readonly CoreUrls _urls;
     private readonly string? _token;
+    private readonly SslClientAuthenticationOptions _tls;
     private string _said = "";
     private IReadOnlyList<Uri> _siblings = [];
 
@@ -42,12 +44,13 @@ public sealed class CoreLink : BackgroundService
     /// <param name="identity">Who this mirror is.</param>
     /// <param name="lifetime">Tells when the ports are bound.</param>
     /// <param name="time">The time.</param>
+    /// <param name="tls">Of connections to core nodes that speak TLS.</param>
     /// <param name="log">For people.</param>
     public CoreLink(
-        NodeOptions options, IMirrorFeed feed, NodeAddresses addresses, ReplicaIdentity identity, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<CoreLink> log)
+        NodeOptions options, IMirrorFeed feed, NodeAddresses addresses, ReplicaIdentity identity, IHostApplicationLifetime lifetime, TimeProvider time, SslClientAuthenticationOptions tls, ILogger<CoreLink> log)
     {
         ArgumentNullException.ThrowIfNull(options);
-        (_options, _feed, _addresses, _identity, _lifetime, _time, _log) = (options, feed, addresses, identity, lifetime, time, log);
+        (_options, _feed, _addresses, _identity, _lifetime, _time, _tls, _log) = (options, feed, addresses, identity, lifetime, time, tls, log);
         _choice = options.Mirror ?? throw new ArgumentException("The node is no mirror.", nameof(options));
         _urls = new CoreUrls(_choice.Cores);
         _token = ReplicaToken.Read(options.Access.TokenFile);
@@ -71,7 +74,7 @@ public sealed class CoreLink : BackgroundService
             bool refused = false;
             try
             {
-                using var stream = new FollowStream(url, _token, _feed, _time);
+                using var stream = new FollowStream(url, _token, _feed, _time, _tls);
                 why = await stream.RunAsync(Hello(), _siblings, welcome => { answered = true; Welcomed(url, welcome); }, Sources, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)

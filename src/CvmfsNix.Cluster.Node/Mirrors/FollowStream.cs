@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using CvmfsNix.Cluster.Actors.Mirrors;
 using CvmfsNix.Cluster.Contracts.Replication;
 using Grpc.Core;
@@ -29,7 +30,7 @@ internal sealed class FollowStream : IDisposable
     private HashSet<string> _wanted = [];
     private bool _heardOfAll;
 
-    public FollowStream(Uri url, string? token, IMirrorFeed feed, TimeProvider time)
+    public FollowStream(Uri url, string? token, IMirrorFeed feed, TimeProvider time, SslClientAuthenticationOptions? tls = null)
     {
         (_feed, _time) = (feed, time);
         _handler = new SocketsHttpHandler
@@ -41,6 +42,8 @@ internal sealed class FollowStream : IDisposable
             ConnectTimeout = ConnectMax,
             AutomaticDecompression = DecompressionMethods.None,
         };
+        if (tls is not null)
+            _handler.SslOptions = tls;
         _channel = GrpcChannel.ForAddress(url, new GrpcChannelOptions { HttpHandler = _handler, MaxReceiveMessageSize = MessageSizeMax });
         if (token is not null)
             _headers.Add("authorization", "Bearer " + token);

@@ -1,4 +1,5 @@
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Node.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace CvmfsNix.Cluster.Node.Options;
@@ -62,6 +63,28 @@ public sealed record GeoSite(string Name, double Latitude, double Longitude);
 /// <param name="ManagementOpen">Whether everybody who reaches the management port may look.</param>
 public sealed record AccessOptions(string? TokenFile, bool Required = false, bool ManagementOpen = false);
 
+/// <summary>TLS, from PEM files.</summary>
+/// <param name="CertificateFile">Certificate and its chain; null: no port speaks TLS.</param>
+/// <param name="KeyFile">Its key; null with <paramref name="CertificateFile"/>.</param>
+/// <param name="Ports">The ports that speak TLS.</param>
+/// <param name="ClientAuthorityFile">Authorities of callers' certificates; null: callers are asked for none.</param>
+/// <param name="ClientPorts">The ports that ask callers for a certificate.</param>
+/// <param name="AuthorityFile">Authorities of the servers this node calls; null: those of the machine.</param>
+public sealed record TlsOptions(
+    string? CertificateFile = null,
+    string? KeyFile = null,
+    IReadOnlyList<Surface>? Ports = null,
+    string? ClientAuthorityFile = null,
+    IReadOnlyList<Surface>? ClientPorts = null,
+    string? AuthorityFile = null)
+{
+    /// <summary>Whether a port speaks TLS.</summary>
+    public bool Covers(Surface surface) => CertificateFile is not null && Ports?.Contains(surface) == true;
+
+    /// <summary>Whether a port asks callers for a certificate.</summary>
+    public bool AsksForCertificate(Surface surface) => Covers(surface) && ClientAuthorityFile is not null && ClientPorts?.Contains(surface) == true;
+}
+
 /// <summary>Bounds of the gateway. More lets more builders in at once and costs memory; they have no switches.</summary>
 public sealed record GatewayLimits
 {
@@ -120,6 +143,8 @@ public sealed record NodeOptions
     public required MembershipOptions Membership { get; init; }
 
     public required AccessOptions Access { get; init; }
+
+    public TlsOptions Tls { get; init; } = new();
 
     /// <summary>What a stratum1 mirrors; null for nodes of other roles.</summary>
     public MirrorChoice? Mirror { get; init; }

@@ -48,6 +48,7 @@ public sealed partial class NodeOptionsBinder
             Journal = journal,
             Membership = new MembershipOptions(roles, seeds, stratum1 ? 1 : Copies(seeds.Length), Site(), stratum1 ? ClusterTiming.Lan : Timing()),
             Access = Access(ports, stratum1),
+            Tls = Tls(),
             Mirror = mirror,
             Geo = Geo(),
             LogLevel = Level(),

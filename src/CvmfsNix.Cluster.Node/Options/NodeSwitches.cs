@@ -30,6 +30,12 @@ public static class NodeSwitches
     public static readonly NodeSwitch TokenFile = new("token-file", "FILE", null, "tokens, one a line, with scopes behind them or none for everything: every call and upload must carry one; stratum1: the first is its own");
     public static readonly NodeSwitch RequireTokens = new("require-tokens", null, null, "ask for tokens without a token file: those made with cvmfsnix token create, and KEYS/admin.token");
     public static readonly NodeSwitch ManagementOpen = new("management-open", null, null, "let everybody who reaches the management port look, also where tokens are asked for");
+    public static readonly NodeSwitch TlsCert = new("tls-cert", "FILE", null, "certificate and its chain, PEM, read again when it changes; the ports of --tls-ports speak TLS");
+    public static readonly NodeSwitch TlsKey = new("tls-key", "FILE", "the file of --tls-cert", "its private key, PEM");
+    public static readonly NodeSwitch TlsPorts = new("tls-ports", "PORT,…", "data,control,management", "which ports speak TLS");
+    public static readonly NodeSwitch TlsClientCa = new("tls-client-ca", "FILE", null, "authorities of callers, PEM: the ports of --tls-client-ports ask for a certificate by one of them");
+    public static readonly NodeSwitch TlsClientPorts = new("tls-client-ports", "PORT,…", "control", "which ports ask callers for a certificate");
+    public static readonly NodeSwitch TlsCa = new("tls-ca", "FILE", "those of the machine", "authorities of the nodes this one calls, PEM");
     public static readonly NodeSwitch Insecure = new("insecure", null, null, "bind to more than loopback without tokens");
     public static readonly NodeSwitch LogLevel = new("log-level", "LEVEL", "information", "trace, debug, information, warning or error");
 
@@ -41,7 +47,7 @@ public static class NodeSwitches
     [
         Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, AllowUnsafeJournal,
         Seed, Timing, Copies, GcGrace, Site,
-        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, RequireTokens, ManagementOpen, Insecure, LogLevel, LogFormat, ManagementWrites,
+        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, RequireTokens, ManagementOpen, TlsCert, TlsKey, TlsPorts, TlsClientCa, TlsClientPorts, TlsCa, Insecure, LogLevel, LogFormat, ManagementWrites,
     ];
 
     /// <summary>The settings only a stratum1 has.</summary>

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 
 namespace CvmfsNix.Cluster.Replication.Sources;
 
@@ -18,13 +19,16 @@ public sealed class FetchSources : IDisposable
     private SourcePlan _plan = new(0, null, [], []);
 
     /// <summary>Begins with no source.</summary>
-    public FetchSources(ReplicationLimits limits, TimeProvider clock)
+    /// <param name="limits">Bounds.</param>
+    /// <param name="clock">For rests.</param>
+    /// <param name="tls">Of connections to servers that speak TLS; null = as the machine has it.</param>
+    public FetchSources(ReplicationLimits limits, TimeProvider clock, SslClientAuthenticationOptions? tls = null)
     {
         ArgumentNullException.ThrowIfNull(limits);
         ArgumentNullException.ThrowIfNull(clock);
         _limits = limits;
         _clock = clock;
-        _http = new HttpClient(new SocketsHttpHandler
+        var handler = new SocketsHttpHandler
         {
             ConnectTimeout = limits.ConnectTimeout,
             PooledConnectionIdleTimeout = IdleMax,
@@ -32,7 +36,10 @@ public sealed class FetchSources : IDisposable
             AllowAutoRedirect = false,
             UseCookies = false,
             UseProxy = false,
-        })
+        };
+        if (tls is not null)
+            handler.SslOptions = tls;
+        _http = new HttpClient(handler)
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };

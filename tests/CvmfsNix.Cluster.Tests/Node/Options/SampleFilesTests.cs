@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.TestKit;
 using CvmfsNix.Cluster.Tests.Node.Hosting;
+using CvmfsNix.Cluster.Tests.Node.Tls;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Node.Options;
@@ -29,6 +30,12 @@ public sealed class SampleFilesTests
             arguments.AddRange(["--token-file", tokens]);
         if (text.Contains("\"pubkey\":", StringComparison.Ordinal))
             arguments.AddRange(["--pubkey", publicKey]);
+        if (text.Contains("\"tls-cert\":", StringComparison.Ordinal))
+        {
+            using var authority = new TestAuthority(folder.Path, "sample");
+            string certificate = authority.Issue("node.pem");
+            arguments.AddRange(["--tls-cert", certificate, "--tls-key", certificate, "--tls-ca", authority.File, "--tls-client-ca", authority.File]);
+        }
 
         NodeOptions? options = NodeOptionsBinder.Bind(arguments, new Hashtable(), out IReadOnlyList<string> mistakes);
 
