@@ -32,8 +32,8 @@ internal sealed partial class RepositoryWriter
         if (_local!.Backend.SignWhitelist(Now) is not { } fresh)
         {
             Sender.Tell(new Failed(
-                PublishingCodes.KeysMissing, $"The master key of {_definition.Repository} is not on the node that leads, {_settings.Node}.", _definition.Repository.Value,
-                "Bring the master key there, or hand the leadership to a node that has it."));
+                PublishingCodes.KeysMissing, $"The master key of {_definition.Repository} is not on the node that leads, {_settings.Node}, and no whitelist that was signed with it elsewhere and is good.", _definition.Repository.Value,
+                $"Sign one where the key is (cvmfsnix key whitelist sign) and put it into the key folder as {_definition.Repository}.whitelist; or bring the key there."));
             return;
         }
 

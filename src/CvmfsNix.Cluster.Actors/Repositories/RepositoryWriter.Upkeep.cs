@@ -37,7 +37,7 @@ internal sealed partial class RepositoryWriter
         if (_state.Collect(_settings.CatalogsKeep, Now) is not null || CollectionRules.Expire(_state, Grace, Now, null) is not null)
             AskHold();
         LookForRemovals();
-        if (_state.WhitelistExpiresAt - Now < WhitelistRenewal && _local!.Backend.SignWhitelist(Now) is { } fresh)
+        if (_state.WhitelistExpiresAt - Now < WhitelistRenewal && _local!.Backend.SignWhitelist(Now) is { } fresh && fresh.ExpiresAt > _state.WhitelistExpiresAt)
             Upkeep(new WhitelistRenewed(fresh.Bytes, fresh.ExpiresAt, Now));
         else if ((CommitTime.Obstacle(_state, Now)?.Message ?? CommitTime.Warning(_state, Now) ?? "") is var warning && warning != _warned)
             Warn(warning);

@@ -25,6 +25,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
     private static readonly TimeSpan CopiesPatience = TimeSpan.FromSeconds(3);
 
     private const int SecuredAtOnce = 4;
+    private const int WhitelistSizeMax = 1 << 20;
 
     /// <summary>Validity of a new whitelist, as stock publishers give it.</summary>
     private static readonly TimeSpan WhitelistValidity = TimeSpan.FromDays(30);
@@ -80,11 +81,11 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
 
     public FreshWhitelist? SignWhitelist(DateTimeOffset now)
     {
-        // It may have been brought back for this moment: it is kept offline otherwise.
-        if (Keys.MasterKey is null && KeyProblem() is not null)
+        // It may have been brought back for this moment, or taken away since: it is kept offline otherwise.
+        if ((Keys.MasterKey is null || !keyFolder.HasMasterKey(_fqrn)) && KeyProblem() is not null)
             return null;
         if (Keys.MasterKey is not { } master)
-            return null;
+            return SignedElsewhere(now);
         var second = new DateTimeOffset(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero);
         var whitelist = new Whitelist
         {
@@ -94,6 +95,27 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
             Fingerprints = [Keys.Certificate.Fingerprint()],
         };
         return new FreshWhitelist(whitelist.Sign(master, definition.HashAlgorithm), whitelist.ExpiresAt);
+    }
+
+    // Believed as clients believe it: signed by the master key, for this repository and the present certificate, and not over.
+    private FreshWhitelist? SignedElsewhere(DateTimeOffset now)
+    {
+        var file = new FileInfo(keyFolder.WhitelistFile(_fqrn));
+        if (!file.Exists || file.Length > WhitelistSizeMax)
+            return null;
+        try
+        {
+            SignedWhitelist signed = Whitelist.ParseSigned(File.ReadAllBytes(file.FullName));
+            using var master = RepositoryKeys.ReadPublicKeyPem(Keys.MasterPublicKeyPem);
+            var whitelist = signed.Whitelist;
+            return signed.Verify([master]) && whitelist.RepositoryName == _fqrn && whitelist.Lists(Keys.Certificate) && !whitelist.IsExpiredAt(now)
+                ? new FreshWhitelist(signed.Bytes.ToArray(), whitelist.ExpiresAt)
+                : null;
+        }
+        catch (Exception e) when (e is WhitelistFormatException or KeyFileException or IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     public Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct) =>

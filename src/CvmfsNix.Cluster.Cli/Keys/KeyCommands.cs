@@ -9,13 +9,13 @@ using CvmfsNix.Cluster.Store.Keys;
 
 namespace CvmfsNix.Cluster.Cli.Keys;
 
-/// <summary><c>key create</c> and <c>key show</c>.</summary>
+/// <summary><c>key create</c>, <c>key show</c> and <c>key whitelist</c>.</summary>
 internal static class KeyCommands
 {
     private const string DefaultFolder = "./cvmfsnix-data/keys";
 
     public static Command Build(CommandContext context) =>
-        new("key", "Make and show keys of repositories") { Create(context), Show(context) };
+        new("key", "Make and show keys of repositories") { Create(context), Show(context), WhitelistCommands.Build(context) };
 
     private static Command Create(CommandContext context)
     {

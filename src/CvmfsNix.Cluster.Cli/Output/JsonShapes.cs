@@ -148,6 +148,8 @@ internal sealed record EntryJson(
 
 internal sealed record KeyJson(string Repository, string PublicKey, string NixPublicKey, string? WhitelistExpiresAt);
 
+internal sealed record SignedWhitelistJson(string Repository, string File, string CreatedAt, string WhitelistExpiresAt, IReadOnlyList<string> Fingerprints);
+
 internal sealed record CreatedKeyJson(string Repository, string Directory, string PublicKeyFile, string PublicKey, string NixPublicKey);
 
 internal sealed record GetJson(string Path, string Destination, long Files, long Bytes);
@@ -239,6 +241,7 @@ internal sealed record BatchLineJson
 [JsonSerializable(typeof(EntryJson))]
 [JsonSerializable(typeof(KeyJson))]
 [JsonSerializable(typeof(CreatedKeyJson))]
+[JsonSerializable(typeof(SignedWhitelistJson))]
 [JsonSerializable(typeof(GetJson))]
 [JsonSerializable(typeof(VerifyJson))]
 [JsonSerializable(typeof(HealthJson))]

@@ -104,6 +104,35 @@ public sealed class RepositoryKeys : IDisposable
         return new RepositoryKeys(fqrn, master, masterPem, publicPem, signing, signingPem, certificate);
     }
 
+    /// <summary>Reads what signs whitelists on a machine that has nothing else: the master key and the certificate.</summary>
+    /// <exception cref="KeyFileException">A file is missing or unreadable, or the master key is not that of the public key beside it.</exception>
+    public static (RSA MasterKey, RepositoryCertificate Certificate) LoadForWhitelist(string directory, string fqrn)
+    {
+        CheckName(fqrn);
+        ArgumentNullException.ThrowIfNull(directory);
+        var certificatePath = PathOf(directory, fqrn, "crt");
+        RepositoryCertificate certificate;
+        try
+        {
+            certificate = RepositoryCertificate.Parse(Encoding.UTF8.GetBytes(ReadText(certificatePath)));
+        }
+        catch (CertificateFormatException e)
+        {
+            throw new KeyFileException($"{certificatePath} holds no usable certificate: {e.Message} Copy the repository's certificate there; it is no secret.", e);
+        }
+
+        var masterPath = PathOf(directory, fqrn, "masterkey");
+        var master = ReadPrivateKey(masterPath, ReadText(masterPath));
+        var publicPath = PathOf(directory, fqrn, "pub");
+        if (!File.Exists(publicPath))
+            return (master, certificate);
+        using var publicKey = ReadPublicKey(publicPath, ReadText(publicPath));
+        if (SamePublicKey(master, publicKey))
+            return (master, certificate);
+        master.Dispose();
+        throw new KeyFileException($"{masterPath} is not the private key of {publicPath}. Put both files of one pair there.");
+    }
+
     /// <summary>Writes the key files, each complete or not at all; secrets get mode 0600. A file that is there with the same content stays.</summary>
     /// <exception cref="KeyFileException">A different key is already there, or a file cannot be written.</exception>
     public void Save(string directory)

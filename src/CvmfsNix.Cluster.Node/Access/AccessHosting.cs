@@ -20,6 +20,8 @@ internal static class AccessHosting
         bool required = tokens.Required || options.Access.Required;
         // The operator's token is made in any case, so that switching tokens on later needs nothing but the switch.
         AccessTokens file = tokens.Required ? tokens : AccessTokens.Of([], AdminToken.LoadOrCreate(options.Folders.Keys));
+        if (options.Access.Oidc is { } oidc)
+            IssuerTokens.Add(services, oidc);
         services.AddSingleton(provider => new LiveCalls(provider.GetService<StoredTokens>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new AccessControl(required, file, provider.GetService<StoredTokens>(), provider.GetService<IOutsideTokens>()));
         return services;

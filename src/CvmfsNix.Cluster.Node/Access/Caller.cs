@@ -60,7 +60,7 @@ public sealed record Caller
             ? null
             : new NodeError(
                 NodeCodes.Forbidden,
-                $"The credential does not allow this: it needs the scope {need}, and has {string.Join(' ', Scopes)}.",
+                $"The credential does not allow this: it needs the scope {need}, and has {(Scopes.Count > 0 ? string.Join(' ', Scopes) : "none")}.",
                 "authorization",
                 Replica is null ? "Use a token with that scope; cvmfsnix token create makes one." : "It is a replica's and opens that replica's stream and nothing else; use another one.");
     }

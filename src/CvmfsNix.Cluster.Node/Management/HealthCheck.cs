@@ -39,7 +39,7 @@ public static class HealthCheck
             // On this machine the certificate need not name the address that is asked; nothing is told that way.
             using var handler = new SocketsHttpHandler();
             if (ready.IsLoopback)
-                handler.SslOptions.RemoteCertificateValidationCallback = (_, _, _, _) => true;
+                handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null;
             using var client = new HttpClient(handler) { Timeout = Patience };
             using HttpResponseMessage response = await client.GetAsync(ready);
             if (response.IsSuccessStatusCode)

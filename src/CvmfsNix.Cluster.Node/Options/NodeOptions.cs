@@ -61,7 +61,15 @@ public sealed record GeoSite(string Name, double Latitude, double Longitude);
 /// <param name="TokenFile">Tokens, one a line; null: there is no such file.</param>
 /// <param name="Required">Whether callers are asked for a credential; true wherever there is a token file.</param>
 /// <param name="ManagementOpen">Whether everybody who reaches the management port may look.</param>
-public sealed record AccessOptions(string? TokenFile, bool Required = false, bool ManagementOpen = false);
+/// <param name="Oidc">Whose tokens are good, too; null: nobody's.</param>
+public sealed record AccessOptions(string? TokenFile, bool Required = false, bool ManagementOpen = false, OidcOptions? Oidc = null);
+
+/// <summary>An OpenID Connect issuer whose tokens are good here.</summary>
+/// <param name="Issuer">URL, exactly as its tokens say.</param>
+/// <param name="Audience">What tokens have to be made for.</param>
+/// <param name="KeysFile">Its keys; null: they are asked of the issuer.</param>
+/// <param name="RulesFile">What claims allow, see <see cref="CvmfsNix.Cluster.Node.Access.OutsideRules"/>; null: the claim scope says it.</param>
+public sealed record OidcOptions(string Issuer, string Audience, string? KeysFile, string? RulesFile);
 
 /// <summary>TLS, from PEM files.</summary>
 /// <param name="CertificateFile">Certificate and its chain; null: no port speaks TLS.</param>

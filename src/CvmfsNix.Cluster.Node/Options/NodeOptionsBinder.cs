@@ -234,9 +234,10 @@ public sealed partial class NodeOptionsBinder
     {
         RawSetting? tokens = _settings[NodeSwitches.TokenFile];
         bool insecure = Flag(NodeSwitches.Insecure);
-        bool required = !stratum1 && Flag(NodeSwitches.RequireTokens);
+        OidcOptions? oidc = stratum1 ? null : Oidc();
+        bool required = !stratum1 && (Flag(NodeSwitches.RequireTokens) | oidc is not null);
         if (required && insecure)
-            _mistakes.Add($"--insecure switches tokens off and {_settings[NodeSwitches.RequireTokens]!.Value.Origin} switches them on; give one of them.");
+            _mistakes.Add($"--insecure switches tokens off and {(_settings[NodeSwitches.RequireTokens] ?? _settings[NodeSwitches.OidcIssuer])!.Value.Origin} switches them on; give one of them.");
         if (tokens is { } given)
         {
             if (insecure)
@@ -256,7 +257,7 @@ public sealed partial class NodeOptionsBinder
         }
 
         string? file = tokens?.Value is { Length: > 0 } name ? Path.GetFullPath(name) : null;
-        return new AccessOptions(file, required || file is not null, !stratum1 && Flag(NodeSwitches.ManagementOpen));
+        return new AccessOptions(file, required || file is not null, !stratum1 && Flag(NodeSwitches.ManagementOpen), oidc);
     }
 
     private bool LogJson()

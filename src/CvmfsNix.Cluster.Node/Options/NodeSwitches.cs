@@ -30,6 +30,10 @@ public static class NodeSwitches
     public static readonly NodeSwitch TokenFile = new("token-file", "FILE", null, "tokens, one a line, with scopes behind them or none for everything: every call and upload must carry one; stratum1: the first is its own");
     public static readonly NodeSwitch RequireTokens = new("require-tokens", null, null, "ask for tokens without a token file: those made with cvmfsnix token create, and KEYS/admin.token");
     public static readonly NodeSwitch ManagementOpen = new("management-open", null, null, "let everybody who reaches the management port look, also where tokens are asked for");
+    public static readonly NodeSwitch OidcIssuer = new("oidc-issuer", "URL", null, "OpenID Connect issuer whose tokens are good, too; asks for tokens, as --require-tokens does");
+    public static readonly NodeSwitch OidcAudience = new("oidc-audience", "NAME", null, "what its tokens have to be made for");
+    public static readonly NodeSwitch OidcJwks = new("oidc-jwks", "FILE", "asked of the issuer", "its keys, a JSON Web Key Set, read again when it changes");
+    public static readonly NodeSwitch OidcRules = new("oidc-rules", "FILE", "the claim scope", "which claims allow what, lines of CLAIM=VALUE… -> SCOPE…, read again when it changes");
     public static readonly NodeSwitch TlsCert = new("tls-cert", "FILE", null, "certificate and its chain, PEM, read again when it changes; the ports of --tls-ports speak TLS");
     public static readonly NodeSwitch TlsKey = new("tls-key", "FILE", "the file of --tls-cert", "its private key, PEM");
     public static readonly NodeSwitch TlsPorts = new("tls-ports", "PORT,…", "data,control,management", "which ports speak TLS");
@@ -47,14 +51,14 @@ public static class NodeSwitches
     [
         Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, AllowUnsafeJournal,
         Seed, Timing, Copies, GcGrace, Site,
-        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, RequireTokens, ManagementOpen, TlsCert, TlsKey, TlsPorts, TlsClientCa, TlsClientPorts, TlsCa, Insecure, LogLevel, LogFormat, ManagementWrites,
+        Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, RequireTokens, ManagementOpen, OidcIssuer, OidcAudience, OidcJwks, OidcRules, TlsCert, TlsKey, TlsPorts, TlsClientCa, TlsClientPorts, TlsCa, Insecure, LogLevel, LogFormat, ManagementWrites,
     ];
 
     /// <summary>The settings only a stratum1 has.</summary>
     public static readonly IReadOnlyList<NodeSwitch> OfStratum1Only = [Core, ReplicaId, Repo, Sibling, Follow, Pubkey];
 
     /// <summary>The settings a stratum1 has no use for: said on its command line or in its file, they are a mistake.</summary>
-    public static readonly IReadOnlyList<NodeSwitch> OfCoreOnly = [Journal, JournalInit, AllowUnsafeJournal, Seed, Timing, Copies, ManagementWrites, RequireTokens, ManagementOpen];
+    public static readonly IReadOnlyList<NodeSwitch> OfCoreOnly = [Journal, JournalInit, AllowUnsafeJournal, Seed, Timing, Copies, ManagementWrites, RequireTokens, ManagementOpen, OidcIssuer, OidcAudience, OidcJwks, OidcRules];
 
     private static readonly Dictionary<string, NodeSwitch> ByKey = All.ToDictionary(s => s.Key, StringComparer.Ordinal);
 

@@ -57,6 +57,12 @@ public sealed class KeyFolder(string directory)
     public NixSecretKey? TryLoadNix(string repository) =>
         Path.Exists(FileOf(repository, ".nix.sec")) ? ReadNixKey(FileOf(repository, ".nix.sec")) : null;
 
+    /// <summary>Whether the key that signs whitelists is here now; it may be kept elsewhere.</summary>
+    public bool HasMasterKey(string repository) => Path.Exists(FileOf(repository, ".masterkey"));
+
+    /// <summary>Where a whitelist that was signed elsewhere is put, for the node that leads.</summary>
+    public string WhitelistFile(string repository) => FileOf(repository, ".whitelist");
+
     /// <summary>Where the master public key of a repository lies: what clients are configured with.</summary>
     public string PublicKeyFile(string repository) => FileOf(repository, ".pub");
 

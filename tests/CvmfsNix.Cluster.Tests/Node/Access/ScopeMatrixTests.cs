@@ -9,6 +9,7 @@ using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.Admin;
 using CvmfsNix.Cluster.TestKit;
 using CvmfsNix.Cluster.Tests.Node.Control;
+using CvmfsNix.Cluster.Tests.Node.Hosting;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Grpc.Core;
@@ -47,13 +48,17 @@ public sealed class ScopeMatrixTests
     [Fact]
     public async Task Every_operation_is_allowed_to_whom_the_documentation_says_and_refused_to_everybody_else()
     {
-        await using WholeNode node = await WholeNode.StartAsync(null, null, "0.0.0.0:0", "--require-tokens", "--management-writes");
+        using var folder = new TestFolder();
+        using var issuer = new TestIssuer();
+        await using WholeNode node = await WholeNode.StartAsync(
+            null, null, "0.0.0.0:0", ["--require-tokens", "--management-writes", .. TestIssuer.Switches(folder.Write("jwks.json", issuer.Keys))]);
         (string[] columns, IReadOnlyList<(string Operation, string[] Cells)> rows) = Table();
         Assert.Equal(Operations(node).Order(StringComparer.Ordinal), rows.Select(r => r.Operation).Order(StringComparer.Ordinal));
         Assert.Equal(["nothing, or nothing good", .. ScopeOfColumn.Keys], columns);
 
         Dictionary<string, string> tokens = await TokensAsync(node);
-        string?[] bad = [null, .. await BadTokensAsync(node)];
+        string elsewhere = issuer.Token(new() { ["sub"] = "a", ["scope"] = "admin" }, audience: "somebody-else");
+        string?[] bad = [null, elsewhere, .. await BadTokensAsync(node)];
         var wrong = new List<string>();
         foreach ((string operation, string[] cells) in rows)
         {

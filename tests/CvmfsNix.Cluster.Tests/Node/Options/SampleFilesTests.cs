@@ -2,6 +2,7 @@ using System.Collections;
 using System.Security.Cryptography;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.TestKit;
+using CvmfsNix.Cluster.Tests.Node.Access;
 using CvmfsNix.Cluster.Tests.Node.Hosting;
 using CvmfsNix.Cluster.Tests.Node.Tls;
 using Xunit;
@@ -30,6 +31,12 @@ public sealed class SampleFilesTests
             arguments.AddRange(["--token-file", tokens]);
         if (text.Contains("\"pubkey\":", StringComparison.Ordinal))
             arguments.AddRange(["--pubkey", publicKey]);
+        if (text.Contains("\"oidc-issuer\":", StringComparison.Ordinal))
+        {
+            using var issuer = new TestIssuer();
+            arguments.AddRange(["--oidc-jwks", folder.Write("jwks", issuer.Keys), "--oidc-rules", folder.Write("rules", "sub=a -> read\n")]);
+        }
+
         if (text.Contains("\"tls-cert\":", StringComparison.Ordinal))
         {
             using var authority = new TestAuthority(folder.Path, "sample");
