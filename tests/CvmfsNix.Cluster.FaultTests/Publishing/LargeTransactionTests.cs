@@ -32,7 +32,7 @@ public sealed class LargeTransactionTests(ITestOutputHelper output)
     public async Task One_transaction_of_thousands_of_paths_needs_no_large_message_and_no_more_memory()
     {
         CancellationToken cancellationToken = TestContext.Current.CancellationToken;
-        int paths = BuiltPrograms.FullSize ? 20_000 : 1_500;
+        int paths = BuiltPrograms.FullSize ? 20_000 : 1_000;
         long small = await PeakBytesAsync(paths / 10, cancellationToken);
         long large = await PeakBytesAsync(paths, cancellationToken);
         Assert.InRange(large, 1, MemoryBytesMax);
