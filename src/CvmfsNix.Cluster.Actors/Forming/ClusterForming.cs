@@ -102,6 +102,7 @@ internal sealed class ClusterForming(
             }
             catch (JournalUnavailableException e)
             {
+                split.Forget();
                 if (!failing)
                     log.LogWarning("{Problem} It is tried again", e.Message);
                 failing = true;

@@ -18,6 +18,9 @@ internal sealed class SplitWatch(string self, FormingTimes times)
 
     private TimeSpan? _since;
 
+    /// <summary>The database did not answer: what was seen before says nothing of what lasts.</summary>
+    public void Forget() => _since = null;
+
     /// <summary>Looks at what the database says and at what this node sees.</summary>
     /// <param name="record">What the database says.</param>
     /// <param name="members">Remoting addresses of all members in this node's view, reachable or not, itself included.</param>

@@ -86,17 +86,24 @@ public sealed class BackupRun(BackupRequest request, TimeProvider clock, Action<
 
     private async Task<BackupManifest> TakeAsync(FileStream held, CancellationToken ct)
     {
-        long began = clock.GetTimestamp();
+        // From the end of the first attempt: that one copies the store, which takes as long as it takes. And again from the first that was complete.
+        long? since = null;
+        bool wasComplete = false;
         DateTimeOffset takenAt;
         Attempt attempt;
         while (true)
         {
             takenAt = clock.GetUtcNow();
             attempt = await TryAsync(ct).ConfigureAwait(false);
-            bool waited = clock.GetElapsedTime(began) >= request.Patience;
-            if (attempt.Missing.Count == 0 && (attempt.LeftOut == 0 || waited))
+            bool complete = attempt.Missing.Count == 0;
+            if (since is null || (complete && !wasComplete))
+                since = clock.GetTimestamp();
+            wasComplete |= complete;
+            TimeSpan waited = clock.GetElapsedTime(since.Value);
+            if (complete && (attempt.LeftOut == 0 || waited >= request.Patience))
                 break;
-            if (waited)
+            // What was complete a moment ago lacks what was committed meanwhile, and will have it.
+            if (!complete && waited >= (wasComplete ? 2 : 1) * request.Patience)
             {
                 throw new RecoveryException(
                     RecoveryCodes.StoreIncomplete,

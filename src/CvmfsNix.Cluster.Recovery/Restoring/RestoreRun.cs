@@ -41,8 +41,8 @@ public sealed class RestoreRun(RestoreRequest request, Action<string> note)
         string? objects = byReference ? request.ObjectsDirectory : null;
         var target = new RestoreTarget(request.JournalOnly ? null : data, Path.GetFullPath(request.KeysDirectory));
         target.RequireEmpty(backup);
-        if (request.Journal is JournalOptions.Sqlite { File: var file } && File.Exists(file) && !UnfinishedRestore.IsIn(data))
-            throw new RecoveryException(RecoveryCodes.TargetNotEmpty, $"{file} is there.", file, "a backup is restored to where no journal is; move it out of the way, or give another --data");
+        if (request.Journal is JournalOptions.Sqlite { File: var file } && !UnfinishedRestore.IsIn(data) && FilesOfSqlite(file).FirstOrDefault(File.Exists) is { } found)
+            throw new RecoveryException(RecoveryCodes.TargetNotEmpty, $"{found} is there.", found, $"a backup is restored to where no journal is; move {file} out of the way with all that begins with its name, or give another --data");
         JournalTarget? database = request.Journal is JournalOptions.PostgreSql server ? new JournalTarget(server) : null;
         try
         {
@@ -60,6 +60,9 @@ public sealed class RestoreRun(RestoreRequest request, Action<string> note)
                 await database.DisposeAsync().ConfigureAwait(false);
         }
     }
+
+    // What a killed node left in its log would be laid over the journal that is restored beside it.
+    private static IEnumerable<string> FilesOfSqlite(string file) => ((string[])["", "-wal", "-shm", "-journal"]).Select(end => file + end);
 
     private async Task WriteAsync(BackupContent backup, RestoreTarget target, JournalTarget? database, string? objects, CancellationToken ct)
     {

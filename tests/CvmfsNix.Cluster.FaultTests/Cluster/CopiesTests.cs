@@ -1,10 +1,11 @@
-using System.Text.Json;
 using CvmfsNix.Cluster.FaultTests.Checking;
 using CvmfsNix.Cluster.FaultTests.Closures;
+using CvmfsNix.Cluster.FaultTests.Processes;
 using CvmfsNix.Cluster.Nix.PathInfos;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.TestKit.Postgres;
 using CvmfsNix.Cluster.TestKit.Processes;
+using System.Text.Json;
 using Xunit;
 
 namespace CvmfsNix.Cluster.FaultTests.Cluster;
@@ -73,7 +74,7 @@ public sealed class CopiesTests(ITestOutputHelper output)
         await CompleteAsync(cluster, key, history);
     }
 
-    [Fact]
+    [Fact(Skip = "at full size only: every run publishes through nodes that do not lead, with two copies", SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     public async Task With_one_copy_a_publish_through_a_node_that_does_not_lead_is_committed_and_reaches_all()
     {
         await using PostgresServer postgres = await StartPostgresAsync();

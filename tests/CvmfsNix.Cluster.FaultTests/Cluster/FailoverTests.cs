@@ -38,7 +38,7 @@ public sealed class FailoverTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(true)]
+    [InlineData(true, Skip = "at full size only: the faults on their own and the campaign of every run kill leaders too", SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     [InlineData(false)]
     public async Task Publishes_go_on_when_the_leader_is_gone(bool killed)
     {

@@ -1,6 +1,7 @@
-using System.Diagnostics;
+using CvmfsNix.Cluster.FaultTests.Processes;
 using CvmfsNix.Cluster.TestKit.Postgres;
 using CvmfsNix.Cluster.TestKit.Processes;
+using System.Diagnostics;
 using Xunit;
 
 namespace CvmfsNix.Cluster.FaultTests.Cluster;
@@ -10,7 +11,7 @@ public sealed class LostClusterTests(ITestOutputHelper output)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Skip = "at full size only: the faults on their own of every run freeze a leader too", SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     public async Task A_frozen_leader_is_replaced_and_joins_again_in_the_same_process()
     {
         await using PostgresServer postgres = await StartPostgresAsync();

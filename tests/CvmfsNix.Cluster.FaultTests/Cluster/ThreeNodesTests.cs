@@ -1,7 +1,8 @@
-using System.Diagnostics;
-using System.Text.Json;
+using CvmfsNix.Cluster.FaultTests.Processes;
 using CvmfsNix.Cluster.TestKit.Postgres;
 using CvmfsNix.Cluster.TestKit.Processes;
+using System.Diagnostics;
+using System.Text.Json;
 using Xunit;
 
 namespace CvmfsNix.Cluster.FaultTests.Cluster;
@@ -30,7 +31,7 @@ public sealed class ThreeNodesTests(ITestOutputHelper output)
         }
     }
 
-    [Fact]
+    [Fact(Skip = "at full size only: the faults on their own and the campaign of every run kill leaders too", SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     public async Task A_killed_leader_is_replaced_and_comes_back_as_a_member()
     {
         await using PostgresServer postgres = await StartPostgresAsync();

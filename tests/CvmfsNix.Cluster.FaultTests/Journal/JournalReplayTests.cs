@@ -14,7 +14,7 @@ public sealed class JournalReplayTests(ITestOutputHelper output)
     private static readonly string[] NamedFiles = [".cvmfspublished", ".cvmfswhitelist"];
 
     [Theory]
-    [InlineData("stopped")]
+    [InlineData("stopped", Skip = "at full size only: every run replays the journal of a node that was killed", SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     [InlineData("killed")]
     public async Task The_journal_alone_replays_to_the_same_root_hash_and_the_same_served_bytes(string end)
     {

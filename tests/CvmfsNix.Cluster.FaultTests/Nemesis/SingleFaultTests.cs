@@ -19,14 +19,14 @@ public sealed class SingleFaultTests(NemesisCluster cluster, ITestOutputHelper o
     public Task A_leader_is_killed_while_it_appends() => WithLeaderAsync("kill-leader", (run, leader) => run.FaultAsync(
         $"kill -9 of the leader, node {leader.Number}", new KillFault(leader), leader, StepNames.AppendBefore, FaultTime.UntilNextAcknowledgement(), Ct));
 
-    [Fact]
+    [Fact(Skip = InCampaign, SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     public Task A_gateway_is_killed_while_it_takes_a_publish() => WithLeaderAsync("kill-gateway", (run, leader) =>
     {
         ClusterNode gateway = Follower(leader);
         return run.FaultAsync($"kill -9 of the gateway, node {gateway.Number}", new KillFault(gateway), gateway, StepNames.SealBundle, FaultTime.UntilNextAcknowledgement(), Ct);
     });
 
-    [Fact]
+    [Fact(Skip = InCampaign, SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     public Task A_store_is_killed_while_it_takes_over_a_revision() => WithLeaderAsync("kill-store", (run, leader) =>
     {
         ClusterNode store = Follower(leader);

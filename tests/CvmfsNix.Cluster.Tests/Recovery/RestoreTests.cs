@@ -49,6 +49,22 @@ public sealed class RestoreTests(BackedUpNode node)
             (await Assert.ThrowsAsync<RecoveryException>(() => new RestoreRun(BackedUpNode.Restore(node.Reference, data) with { JournalOnly = true }, _ => { }).RunAsync(Ct))).Code);
     }
 
+    [Theory]
+    [InlineData("-wal")]
+    [InlineData("-shm")]
+    [InlineData("-journal")]
+    public async Task A_journal_is_not_restored_beside_the_log_of_another_one(string end)
+    {
+        string data = node.NewData();
+        Directory.CreateDirectory(data);
+        string left = Path.Combine(data, "journal.db" + end);
+        await File.WriteAllTextAsync(left, "of a node that was killed", Ct);
+        var refused = await Assert.ThrowsAsync<RecoveryException>(() => new RestoreRun(BackedUpNode.Restore(node.Reference, data) with { JournalOnly = true }, _ => { }).RunAsync(Ct));
+        Assert.Equal(RecoveryCodes.TargetNotEmpty, refused.Code);
+        Assert.Contains(left, refused.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(data, "journal.db")));
+    }
+
     [Fact]
     public async Task Objects_that_another_store_lacks_are_named()
     {

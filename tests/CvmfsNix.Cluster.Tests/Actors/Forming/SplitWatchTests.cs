@@ -35,6 +35,16 @@ public sealed class SplitWatchTests
     }
 
     [Fact]
+    public void What_was_seen_before_the_database_was_away_does_not_count()
+    {
+        var watch = new SplitWatch("a", Times);
+        HashSet<string> alone = ["a"];
+        Assert.Null(watch.Look(Living("a", "b", "c"), alone, TimeSpan.Zero));
+        watch.Forget();
+        Assert.Null(watch.Look(Living("a", "b", "c"), alone, TimeSpan.FromMinutes(1)));
+    }
+
+    [Fact]
     public void Members_that_are_silent_are_nobody_to_join()
     {
         var silent = new ClusterRecord(1, "a", [new MemberRow("a", TimeSpan.Zero), new MemberRow("b", Times.BeatEvery * 4), new MemberRow("c", TimeSpan.FromDays(1))], DateTimeOffset.UnixEpoch);
