@@ -1,5 +1,7 @@
+using System.Security.Cryptography;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Retention;
 
@@ -59,7 +61,11 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
         try
         {
             if (!CaughtUp)
+            {
+                await RequireSameHistoryAsync(ct).ConfigureAwait(false);
                 await ReindexAsync(ct).ConfigureAwait(false);
+            }
+
             var netting = new EventNetting();
             var due = new List<NettedEvent>();
             // Mostly few, and then they are read once.
@@ -171,6 +177,37 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
             lock (_gate)
                 _waiters.RemoveAll(w => w.Done == done);
         }
+    }
+
+    // What this store has applied was in a journal once. Where the journal is another one, what comes next does not build on what is here: followed all the same,
+    // it would replace what was acknowledged and served, under the same numbers. An operator may have given it up.
+    private async Task RequireSameHistoryAsync(CancellationToken ct)
+    {
+        long seen = SeenSequence;
+        if (seen == 0)
+            return;
+        string? foreign = null;
+        long last = 0;
+        await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), seen, ct).ConfigureAwait(false))
+        {
+            last = sequenceNumber;
+            if (sequenceNumber == seen)
+            {
+                byte[]? applied = backend.AppliedEvent(seen) is { } kept ? ClusterSerializer.Bytes(kept) : null;
+                if (applied is null || applied.AsSpan().SequenceEqual(ClusterSerializer.Bytes(@event)))
+                    return;
+                foreign = Convert.ToHexStringLower(SHA256.HashData(applied));
+            }
+            else if (foreign is not null && @event is RepositoryContinued continued && continued.GivenUp.Contains(foreign))
+            {
+                return;
+            }
+        }
+
+        string name = definition.Repository.Value;
+        throw new JournalBehindException(last < seen
+            ? $"the journal of {name} ends before event {seen}, which this store has applied. An old backup of the journal, or a standby that lagged? Bring back the newest journal; or stop all core nodes and mend this one: cvmfsnix repo recover {name}."
+            : $"event {seen} of {name} is another in the journal than the one this store has applied: it has followed a journal that went further, or another one. Stop all core nodes, restore the journal as it was before it went on without this store, and mend it with this store as a witness: cvmfsnix repo recover {name} --witness DIR; or start this node with an empty data folder, if what it alone has may be lost.");
     }
 
     private async Task<IReadOnlyList<SequencedEvent>> FirstAsync(CancellationToken ct)

@@ -22,6 +22,9 @@ internal interface IRepositoryBackend : IAsyncDisposable
     /// <summary>Sequence number of the last event this store has applied; 0 = none.</summary>
     long AppliedSequence { get; }
 
+    /// <summary>An event as this store kept it when it applied it; null = it did not keep it.</summary>
+    IRepositoryEvent? AppliedEvent(long sequenceNumber) => null;
+
     /// <summary>The revision the named files show; 0 = none.</summary>
     ulong ServedRevision { get; }
 

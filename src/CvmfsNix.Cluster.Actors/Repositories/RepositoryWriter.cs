@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Cluster.Tools.PublishSubscribe;
 using Akka.Event;
 using Akka.Persistence;
+using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Actors.Serialization;
@@ -154,7 +155,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
             Written(e);
             Lead();
         }));
-        Command<StartFailed>(failed => StartAgain(failed.Cause.Message));
+        Command<StartFailed>(failed => StartAgain(failed.Cause.Message, failed.Cause is JournalBehindException ? PublishingCodes.JournalBehindStores : ""));
 
         Command<Enqueue>(Take);
         Command<Settled>(settled =>

@@ -42,6 +42,9 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
 
     public long AppliedSequence => store.AppliedSequence;
 
+    public IRepositoryEvent? AppliedEvent(long sequenceNumber) =>
+        store.FindAppliedEvent(sequenceNumber) is { } kept && ClusterSerializer.ReadArchived(kept.Event.Span) is ({ } read, _) ? read as IRepositoryEvent : null;
+
     public ulong IndexedRevision => store.IndexedRevision;
 
     public ulong ServedRevision

@@ -60,7 +60,10 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         Of<Collected, Wire.Collected>("rg", ToWireCollected, w => new([.. w.Objects.Select(ObjectName.Parse)], Time(w.At))),
         Of<TagSet, Wire.TagSet>("rt", e => new() { Tag = ToWire(e.Tag), State = ToWire(e.State), At = Ticks(e.At) }, w => new(FromWire(w.Tag), FromWire(w.State), Time(w.At))),
         Of<TagRemoved, Wire.TagRemoved>("ru", e => new() { Name = e.Name, State = ToWire(e.State), At = Ticks(e.At) }, w => new(w.Name, FromWire(w.State), Time(w.At))),
-        Of<RepositoryContinued, Wire.RepositoryContinued>("rk", e => new() { Revision = e.Revision, After = e.After, At = Ticks(e.At) }, w => new(w.Revision, w.After, Time(w.At))),
+        Of<RepositoryContinued, Wire.RepositoryContinued>(
+            "rk",
+            e => new() { Revision = e.Revision, After = e.After, At = Ticks(e.At), GivenUp = { e.GivenUp.Select(d => ByteString.CopyFrom(Convert.FromHexString(d))) } },
+            w => new(w.Revision, w.After, Time(w.At), [.. w.GivenUp.Select(d => Convert.ToHexStringLower(d.Span))])),
         Of<RepositoryState, Wire.RepositorySnapshot>("rss", ToWire, FromWire),
 
         // Leadership events and snapshot.

@@ -15,8 +15,9 @@ internal static class RecoverCommand
         var witnesses = new Option<string[]>("--witness") { Description = "Data folder, or a copy of one, of another node or mirror that has seen more; may be given again", HelpName = "DIR" };
         var giveUp = new Option<bool>("--give-up-lost") { Description = "Give up revisions whose events nobody has, and go on above all that was served" };
         var above = new Option<ulong>("--above") { Description = "A revision that was served by somebody out of reach", HelpName = "N" };
+        var complete = new Option<bool>("--complete") { Description = "Every store that ever followed the repository is given: no revision can have been served that none of them has seen, and numbers go on without a gap" };
         var yes = new Option<bool>("--yes") { Description = "Do it; without this it is only said what would be done" };
-        var command = new Command("recover", "Mend a journal that is behind its stores (JournalBehindStores); run it where a core node was, while none runs") { repository, witnesses, giveUp, above, yes };
+        var command = new Command("recover", "Mend a journal that is behind its stores (JournalBehindStores); run it where a core node was, while none runs") { repository, witnesses, giveUp, above, complete, yes };
         place.AddTo(command);
         context.Handle(command, async (parse, cancellationToken) =>
         {
@@ -30,6 +31,7 @@ internal static class RecoverCommand
                     Witnesses = parse.GetValue(witnesses) ?? [],
                     GiveUpLost = parse.GetValue(giveUp),
                     Above = parse.GetValue(above),
+                    Complete = parse.GetValue(complete),
                     Confirmed = parse.GetValue(yes),
                     Who = $"{Environment.UserName}@{Environment.MachineName}",
                 },
@@ -62,6 +64,8 @@ internal static class RecoverCommand
 
         terminal.Line($"journal    {result.Repository}: event {result.From} {(done ? "was" : "is")} the last, {result.To} {(done ? "is" : "would be")} ({result.Restored} brought back)");
         terminal.Line($"revision   {result.Revision}, root {result.RootHash}");
+        if (result.Filled > 0)
+            terminal.Line($"given up   {result.Filled} events that nobody has");
         if (result.LostRevisions.Count > 0)
             terminal.Line($"lost       revisions {result.LostRevisions[0]} to {result.LostRevisions[^1]}: publish their paths again");
         if (result.ContinuesAfter > 0)

@@ -63,7 +63,14 @@ public sealed record TransactionsDecided(IReadOnlyList<TransactionOutcome> Outco
 /// <param name="Revision">The newest revision of this history.</param>
 /// <param name="After">The next one comes after this number.</param>
 /// <param name="At">When.</param>
-public sealed record RepositoryContinued(ulong Revision, ulong After, DateTimeOffset At) : IRepositoryEvent;
+/// <param name="GivenUp">SHA-256 of events that stores had applied and that were given up, in hexadecimal, ascending: a store that has followed one of them follows this history from here on.</param>
+public sealed record RepositoryContinued(ulong Revision, ulong After, DateTimeOffset At, IReadOnlyList<string> GivenUp) : IRepositoryEvent
+{
+    public bool Equals(RepositoryContinued? other) => other is not null
+        && Revision == other.Revision && After == other.After && At == other.At && GivenUp.SequenceEqual(other.GivenUp);
+
+    public override int GetHashCode() => HashCode.Combine(Revision, After, At, GivenUp.Count);
+}
 
 /// <summary>The whitelist was signed anew.</summary>
 public sealed record WhitelistRenewed(ReadOnlyMemory<byte> Whitelist, DateTimeOffset ExpiresAt, DateTimeOffset At) : IRepositoryEvent

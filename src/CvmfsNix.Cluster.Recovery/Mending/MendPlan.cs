@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Model.Leadership;
@@ -14,8 +15,8 @@ internal sealed record MendedRow(string PersistenceId, long SequenceNumber, obje
 }
 
 /// <summary>
-/// Decides what a journal lacks. Events come back with their own numbers and bytes. A number that no archive has can only have been of an event that changed nothing that is served, as
-/// long as the events around it fit together: it is filled by one that changes nothing. Where they do not, a revision is lost.
+/// Decides what a journal lacks. Events come back with their own numbers and bytes. Stores archive every event they follow, so a number that no archive tells is a loss: a tag, a
+/// withdrawal, a whitelist, or a revision when what comes next does not build on what is before. It is given up on demand alone, and filled by an event that changes nothing.
 /// </summary>
 internal sealed class MendPlan
 {
@@ -45,31 +46,36 @@ internal sealed class MendPlan
         RepositoryDefinition definition = DefinitionOf(registry, witnesses);
         string name = PersistenceIds.Repository(definition.Repository);
         var state = RepositoryState.Empty;
+        var foreign = new List<(long Number, WitnessedEvent Seen)>();
         long last = 0;
         foreach (var (number, @event) in journal.Read(name))
         {
             if (witnesses.Events.TryGetValue(number, out WitnessedEvent? seen) && !ClusterSerializer.Bytes(seen.Event).AsSpan().SequenceEqual(ClusterSerializer.Bytes(@event)))
-            {
-                throw new RecoveryException(
-                    RecoveryCodes.JournalUnusable, $"Event {number} of {definition.Repository} is another in the journal than in the store {seen.Store}: it is not the journal this store has followed.",
-                    seen.Store, "restore the journal of this cluster, or leave out that store");
-            }
-
+                foreign.Add((number, seen));
+            if (@event is RepositoryContinued { GivenUp: var givenUp })
+                foreign.RemoveAll(f => givenUp.Contains(Digest(f.Seen)));
             (state, last) = (state.Apply((IRepositoryEvent)@event), number);
+        }
+
+        if (foreign.Count > 0)
+        {
+            throw new RecoveryException(
+                RecoveryCodes.JournalUnusable,
+                $"Event {foreign[0].Number} of {definition.Repository} is another in the journal than in the store {foreign[0].Seen.Store}: it is not the journal this store has followed.",
+                foreign[0].Seen.Store,
+                "restore the journal of this cluster, or leave out that store");
         }
 
         var plan = new MendPlan(new MendResult(definition.Repository.Value, last, last, 0, 0, 0, "", [], 0));
         long end = last;
-        while (end < witnesses.LastSequence)
-        {
-            if (!plan.TryAdd(name, end + 1, witnesses, ref state, now))
-                break;
+        while (end < witnesses.LastSequence && plan.TryAdd(name, end + 1, witnesses, request, ref state, now))
             end++;
-        }
-
-        bool behind = end < witnesses.LastSequence || (state.Head?.Revision ?? 0) < Math.Max(witnesses.ServedRevision, request.Above);
+        bool behind = end < witnesses.LastSequence || Passed(state) < Math.Max(witnesses.ServedRevision, request.Above);
         if (behind)
             plan.GiveUp(name, ref end, witnesses, request, ref state, now);
+        // One that went on above before, and committed nothing since, has nothing to go above of.
+        else if (!request.Complete && state.Head is { } head && head.ContinueAfter < head.Revision + Margin)
+            plan.Continue(name, head.Revision, ref end, ref state, now);
         if (end > last)
         {
             plan.AnswerLedgers(journal, name, definition, ref end, ref state, now);
@@ -87,11 +93,17 @@ internal sealed class MendPlan
         ?? throw new RecoveryException(
             RecoveryCodes.UnknownRepository, $"Neither the journal nor a store knows the creation of {witnesses.Repository}.", witnesses.Repository, "check the name, --data and --journal");
 
-    private bool TryAdd(string name, long number, Witnesses witnesses, ref RepositoryState state, DateTimeOffset now)
+    // Numbers of revisions up to this one are not given out any more.
+    private static ulong Passed(RepositoryState state) => state.Head is { } head ? Math.Max(head.Revision, head.ContinueAfter) : 0;
+
+    private static string Digest(WitnessedEvent seen) => Convert.ToHexStringLower(SHA256.HashData(ClusterSerializer.Bytes(seen.Event)));
+
+    private bool TryAdd(string name, long number, Witnesses witnesses, MendRequest request, ref RepositoryState state, DateTimeOffset now)
     {
         if (!witnesses.Events.TryGetValue(number, out WitnessedEvent? seen))
         {
-            if (state.Definition is null)
+            // What follows may build on what is here all the same; if not, that is found there.
+            if (!request.GiveUpLost || state.Definition is null)
                 return false;
             Fill(name, number, ref state, now);
             return true;
@@ -133,22 +145,34 @@ internal sealed class MendPlan
                 "give the data folder of another core node with --witness, or restore a backup");
         }
 
-        List<ulong> lost = [.. Range(revision + 1, served)];
+        List<ulong> lost = [.. Range(Passed(state) + 1, served)];
         if (!request.GiveUpLost)
         {
             throw new RecoveryException(
                 RecoveryCodes.StoreIncomplete,
-                $"The events behind revision {revision} of {witnesses.Repository} are in no archive that was given; revision {served} was served.",
+                $"{(end < witnesses.LastSequence ? $"Event {end + 1}, behind" : "What comes after")} revision {revision} of {witnesses.Repository} is in no archive that was given and can be read; event {witnesses.LastSequence} was seen, and revision {served} served.",
                 witnesses.Repository,
-                $"give the data folder of a core node that has them with --witness; or, if there is none, --give-up-lost: {(lost.Count == 1 ? $"revision {revision + 1} is" : $"revisions {revision + 1} to {served} are")} lost, and their paths have to be published again");
+                "give the data folder of a core node that has it with --witness; or, if there is none, --give-up-lost: " + lost.Count switch
+                {
+                    0 => "what it changed is lost, a tag, a pin, a withdrawal or a whitelist, and has to be done again",
+                    1 => $"revision {served} is lost, and its paths have to be published again",
+                    _ => $"revisions {lost[0]} to {served} are lost, and their paths have to be published again",
+                });
         }
 
+        long last = end;
+        List<string> givenUp = [.. witnesses.Events.Where(e => e.Key > last).Select(e => Digest(e.Value)).Order(StringComparer.Ordinal)];
         while (end < witnesses.LastSequence)
             Fill(name, ++end, ref state, now);
-        var continued = new RepositoryContinued(revision, checked(Math.Max(served, revision) + Margin), now);
+        Continue(name, Math.Max(served, revision), ref end, ref state, now, givenUp);
+        Result = Result with { LostRevisions = lost };
+    }
+
+    private void Continue(string name, ulong above, ref long end, ref RepositoryState state, DateTimeOffset now, IReadOnlyList<string>? givenUp = null)
+    {
+        var continued = new RepositoryContinued(state.Head!.Revision, checked(above + Margin), now, givenUp ?? []);
         state = state.Apply(continued);
         _rows.Add(MendedRow.Of(name, ++end, continued));
-        Result = Result with { LostRevisions = lost };
     }
 
     private static IEnumerable<ulong> Range(ulong from, ulong to)

@@ -23,6 +23,12 @@ public sealed record MendRequest
     /// <summary>A revision that was served somewhere out of reach; 0 = none is known.</summary>
     public ulong Above { get; init; }
 
+    /// <summary>
+    /// Every store that ever followed the repository was given. Without it a commit may have been acknowledged that none of those given has seen, so numbers of
+    /// revisions go on above any that it can have had.
+    /// </summary>
+    public bool Complete { get; init; }
+
     /// <summary>False: it is only looked what would be done.</summary>
     public bool Confirmed { get; init; }
 
@@ -35,7 +41,7 @@ public sealed record MendRequest
 /// <param name="From">Last event of the journal before.</param>
 /// <param name="To">Last event of the journal after; the same when nothing is missing.</param>
 /// <param name="Restored">Events that were brought back.</param>
-/// <param name="Filled">Numbers of events that nobody has and that changed nothing that is served.</param>
+/// <param name="Filled">Events that nobody has and that were given up.</param>
 /// <param name="Revision">The newest revision after it.</param>
 /// <param name="RootHash">Its root catalog.</param>
 /// <param name="LostRevisions">Revisions that were served and are given up, as far as they are known.</param>

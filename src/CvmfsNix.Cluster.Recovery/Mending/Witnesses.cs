@@ -46,7 +46,7 @@ internal sealed class Witnesses
         foreach (AppliedEventRecord applied in RepositoryStore.ReadArchive(layout, Repository))
         {
             LastSequence = Math.Max(LastSequence, applied.Sequence);
-            // A mirror's archive has other content: it tells the number alone.
+            // A mirror's archive has other content, and a damaged one has none: it tells the number alone.
             if (ClusterSerializer.ReadArchived(applied.Event.Span) is not ({ } read, { } bytes) || read is not IRepositoryEvent @event)
                 continue;
             if (_events.TryGetValue(applied.Sequence, out WitnessedEvent? known) && !known.Bytes.AsSpan().SequenceEqual(bytes))

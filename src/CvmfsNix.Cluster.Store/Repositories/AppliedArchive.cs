@@ -52,6 +52,9 @@ internal sealed class AppliedArchive(string folder, string repositoryFolder)
     /// <summary>All archived events, ascending; a newest one that is unreadable is left out.</summary>
     public IEnumerable<AppliedEvent> ReadAll() => Sequences().Select(Read).OfType<AppliedEvent>();
 
+    /// <summary>All archived events, ascending, with their numbers; null = unreadable.</summary>
+    public IEnumerable<(long Sequence, AppliedEvent? Event)> ReadAllNumbered() => Sequences().Select(s => (s, Read(s)));
+
     /// <summary>The newest archived event of a folder, whether it has taken effect or not; 0 = none.</summary>
     public static long Last(string folder) => Sequences(folder).LastOrDefault();
 
@@ -61,6 +64,9 @@ internal sealed class AppliedArchive(string folder, string repositoryFolder)
         .Select(f => long.TryParse(Path.GetFileNameWithoutExtension(f), NumberStyles.None, CultureInfo.InvariantCulture, out long sequence) ? sequence : 0)
         .Where(s => s > 0)
         .Order();
+
+    /// <summary>An archived event; null = it is not here, or unreadable.</summary>
+    public AppliedEvent? Find(long sequence) => File.Exists(PathOf(sequence)) ? Read(sequence) : null;
 
     private AppliedEvent? Read(long sequence)
     {

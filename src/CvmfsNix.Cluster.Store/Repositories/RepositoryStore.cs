@@ -527,15 +527,22 @@ public sealed partial class RepositoryStore : IAsyncDisposable
     public IEnumerable<AppliedEventRecord> ReadAppliedEvents() =>
         _applied.ReadAll().Select(e => new AppliedEventRecord(e.Sequence, e.Event.Memory));
 
-    /// <summary>The archive of a store in this folder that no process has open, ascending; of one that lost its objects, what it kept aside.</summary>
+    /// <summary>One event of the archive; null = it is not in it.</summary>
+    public AppliedEventRecord? FindAppliedEvent(long sequence) =>
+        _applied.Find(sequence) is { } found ? new AppliedEventRecord(found.Sequence, found.Event.Memory) : null;
+
+    /// <summary>
+    /// The archive of a store in this folder that no process has open, ascending; of one that lost its objects, what it kept aside. An event that cannot be read is there with its
+    /// number and no bytes.
+    /// </summary>
     public static IEnumerable<AppliedEventRecord> ReadArchive(StoreLayout layout, string repository)
     {
         ArgumentNullException.ThrowIfNull(layout);
         string folder = layout.AppliedFolder(repository);
         return new[] { folder + LostParts.AsideSuffix, folder }
             .Where(Directory.Exists)
-            .SelectMany(f => new AppliedArchive(f, layout.RepositoryFolder(repository)).ReadAll())
-            .Select(e => new AppliedEventRecord(e.Sequence, e.Event.Memory));
+            .SelectMany(f => new AppliedArchive(f, layout.RepositoryFolder(repository)).ReadAllNumbered())
+            .Select(e => new AppliedEventRecord(e.Sequence, e.Event?.Event.Memory ?? default));
     }
 
     /// <summary>Waits for what runs and closes the files.</summary>

@@ -1,8 +1,11 @@
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Recovery;
 using CvmfsNix.Cluster.Recovery.Mending;
+using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.TestKit.Store;
 using CvmfsNix.Cluster.Tests.Actors;
 using Microsoft.Data.Sqlite;
@@ -24,10 +27,10 @@ public sealed class MendTests
         Manifest before = node.ServedManifest();
         IReadOnlyList<string> served = await RefusedAsync(node);
 
-        MendResult plan = await MendAsync(node, r => r with { Confirmed = false });
+        MendResult plan = await MendAsync(node, r => r with { Confirmed = false, Complete = true });
         Assert.Equal((3UL, before.RootHash.ToString()), (plan.Revision, plan.RootHash));
         Assert.Equal(served, node.Rows(Journal));
-        MendResult done = await MendAsync(node, r => r);
+        MendResult done = await MendAsync(node, r => r with { Complete = true });
         Assert.Equal(plan, done with { LostRevisions = plan.LostRevisions });
         Assert.Equal((0, 0UL), (done.LostRevisions.Count, done.ContinuesAfter));
         Assert.Contains("repo recover|done", node.Rows("SELECT command, outcome FROM cvmfsnix_audit"));
@@ -40,8 +43,45 @@ public sealed class MendTests
         Assert.Equal((TransactionStatus.Committed, 4UL), (view.Status, view.Revision));
         node.Audit();
         await node.StopAsync();
-        MendResult nothing = await MendAsync(node, r => r);
+        MendResult nothing = await MendAsync(node, r => r with { Complete = true });
         Assert.Equal(nothing.From, nothing.To);
+    }
+
+    [Fact]
+    public async Task A_store_that_had_seen_more_finds_no_number_of_its_own_used_again_and_does_not_follow()
+    {
+        await using TestNode node = await TestNode.StartedAsync(TimeProvider.System);
+        await DirectPublish.PublishAsync(node, First);
+        await node.StopAsync();
+        SqliteConnection.ClearAllPools();
+        // The journal and the store as they were, while another store goes on to revision 3.
+        string behind = Path.Combine(node.Layout.DataDirectory, "..", Path.GetFileName(node.Layout.DataDirectory) + "-behind");
+        Copy(node.Layout.DataDirectory, behind);
+        await node.StartAsync();
+        await DirectPublish.PublishAsync(node, Second);
+        Manifest acknowledged = node.ServedManifest();
+        await node.StopAsync();
+        SqliteConnection.ClearAllPools();
+        foreach (string suffix in (string[])["", "-wal", "-shm"])
+            File.Delete(node.JournalFile + suffix);
+
+        // Mended from the store that lags; it cannot know of revision 3.
+        var request = new MendRequest
+        {
+            Repository = TestNode.Fqrn, DataDirectory = behind, Journal = new JournalOptions.Sqlite(Path.Combine(behind, "journal.db")), Confirmed = true, Who = "me",
+        };
+        MendResult done = await new MendRun(request, TimeProvider.System).RunAsync(Ct);
+        Assert.Equal((2UL, acknowledged.Revision), (done.Revision, 3UL));
+        Assert.True(done.ContinuesAfter > acknowledged.Revision);
+        MendResult again = await new MendRun(request, TimeProvider.System).RunAsync(Ct);
+        Assert.Equal(again.From, again.To);
+
+        // The other store refuses the journal, and serves what it had acknowledged.
+        SqliteConnection.ClearAllPools();
+        File.Copy(Path.Combine(behind, "journal.db"), node.JournalFile);
+        await RefusedAsync(node);
+        Assert.Equal(acknowledged.RootHash, node.ServedManifest().RootHash);
+        Directory.Delete(behind, recursive: true);
     }
 
     [Fact]
@@ -68,6 +108,38 @@ public sealed class MendTests
         Assert.Equal(view.Revision + 1, (await DirectPublish.PublishAsync(node, SyntheticPath.Package("next"))).Revision);
         await node.RestartAsync();
         Assert.Equal(view.Revision + 1, node.ServedManifest().Revision);
+        node.Audit();
+    }
+
+    [Theory]
+    [InlineData(typeof(TagSet), 0)]
+    [InlineData(typeof(RevisionCommitted), 1)]
+    public async Task An_event_that_cannot_be_read_is_not_passed_over_in_silence(Type kind, int revisionsLost)
+    {
+        await using TestNode node = await BehindAsync();
+        Manifest served = node.ServedManifest();
+        long number = RepositoryStore.ReadArchive(node.Layout, TestNode.Fqrn).Last(e => kind.IsInstanceOfType(ClusterSerializer.ReadArchived(e.Event.Span)?.Event)).Sequence;
+        string archived = Directory.EnumerateFiles(node.Layout.AppliedFolder(TestNode.Fqrn)).Single(f => long.Parse(Path.GetFileNameWithoutExtension(f), System.Globalization.CultureInfo.InvariantCulture) == number);
+        await File.WriteAllTextAsync(archived, "damaged", Ct);
+        IReadOnlyList<string> before = node.Rows(Journal);
+
+        var refused = await Assert.ThrowsAsync<RecoveryException>(() => MendAsync(node, r => r));
+        Assert.Equal(RecoveryCodes.StoreIncomplete, refused.Code);
+        Assert.Contains($"Event {number}", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(before, node.Rows(Journal));
+        MendResult done = await MendAsync(node, r => r with { GiveUpLost = true });
+        Assert.Equal(revisionsLost, done.LostRevisions.Count);
+        // What comes after it and builds on what is there is not lost with it.
+        Assert.Equal(served.Revision - (ulong)revisionsLost, done.Revision);
+        Assert.True(done.Filled > 0 && done.ContinuesAfter > served.Revision);
+        MendResult again = await MendAsync(node, r => r with { GiveUpLost = true });
+        Assert.Equal(again.From, again.To);
+
+        // The store had followed what was given up; it follows what came in its place.
+        await node.StartAsync();
+        TransactionView view = await DirectPublish.PublishAsync(node, Second, Third, SyntheticPath.Package("next"));
+        Assert.Equal((TransactionStatus.Committed, done.ContinuesAfter + 1), (view.Status, view.Revision));
+        Assert.Equal(view.Revision, node.ServedManifest().Revision);
         node.Audit();
     }
 
@@ -128,6 +200,16 @@ public sealed class MendTests
             File.Delete(node.JournalFile + suffix);
         File.Move(old, node.JournalFile);
         return node;
+    }
+
+    private static void Copy(string from, string to)
+    {
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
     }
 
     private static async Task<IReadOnlyList<string>> RefusedAsync(TestNode node)

@@ -43,7 +43,7 @@ public sealed class RestoreTests(BackedUpNode node)
         Assert.Equal(Files(Path.Combine(node.Backup, "cvmfs")), Files(Path.Combine(data, "cvmfs")));
         File.Delete(Path.Combine(data, "journal.db"));
         await new RestoreRun(BackedUpNode.Restore(node.Reference, data) with { JournalOnly = true }, _ => { }).RunAsync(Ct);
-        Assert.Equal(File.ReadAllBytes(Path.Combine(node.Backup, "journal.db")), File.ReadAllBytes(Path.Combine(data, "journal.db")));
+        Assert.Equal(File.ReadAllBytes(Path.Combine(node.Reference, "journal.db")), File.ReadAllBytes(Path.Combine(data, "journal.db")));
         Assert.Equal(
             RecoveryCodes.TargetNotEmpty,
             (await Assert.ThrowsAsync<RecoveryException>(() => new RestoreRun(BackedUpNode.Restore(node.Reference, data) with { JournalOnly = true }, _ => { }).RunAsync(Ct))).Code);

@@ -145,6 +145,16 @@ internal sealed class MirrorNode : IAsyncDisposable
         return Position;
     }
 
+    /// <summary>Waits until an event is served and the mirror's journal says so: readers see it before that.</summary>
+    public async Task UntilNotedAsync(long sequence)
+    {
+        await UntilAsync(p => p.Sequence == sequence && !p.Working);
+        // It takes no message while it writes what it said then.
+        ulong probe = Position.HeadRevision + 1;
+        await TellAsync(new MirrorProtocol.HeadIs(TestRepository.Name, sequence, probe));
+        await UntilAsync(p => p.HeadRevision >= probe);
+    }
+
     /// <summary>Reads what is served as a client does, down to every byte; the revision.</summary>
     public async Task<ulong> ReadServedAsync()
     {
