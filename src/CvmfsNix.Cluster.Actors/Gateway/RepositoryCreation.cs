@@ -25,7 +25,7 @@ internal sealed class RepositoryCreation(CoreQuestions questions, RepositoryView
             await copies.WaitForStoresAsync(options.CopiesTimeout, ct).ConfigureAwait(false);
             return true;
         }).ConfigureAwait(false);
-        var request = new RepositoryProtocol.RepositoryDefinitionRequest(repository, command.StoreDirectory, HashNames.Of(command.HashAlgorithm));
+        var request = new RepositoryProtocol.RepositoryDefinitionRequest(repository, command.StoreDirectory, HashNames.Of(command.HashAlgorithm)) { NixDatabase = command.NixDatabase };
         var reply = await AskToCreateAsync(new RepositoryProtocol.CreateRepository(request), command.Repository, ct).ConfigureAwait(false);
         if (reply is RepositoryProtocol.Failed failed)
             throw new PublishingException(failed.Code, failed.Message, failed.What, failed.Hint);

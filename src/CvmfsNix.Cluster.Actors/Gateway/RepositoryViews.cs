@@ -52,6 +52,7 @@ internal sealed class RepositoryViews(CoreQuestions questions, LocalRepositories
             NixPublicKey = own?.Nix.PublicKey.ToString() ?? "",
             StoreDirectory = definition.StoreDirectory.Value,
             HashAlgorithm = HashNames.Of(definition.HashAlgorithm),
+            NixDatabase = definition.NixDatabase,
             Queued = writer?.Queued ?? 0,
             InFlight = writer?.InFlight ?? 0,
             OpenTransactions = open.Count(fqrn),

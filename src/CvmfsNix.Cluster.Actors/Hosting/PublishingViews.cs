@@ -9,7 +9,11 @@ namespace CvmfsNix.Cluster.Actors.Hosting;
 /// <param name="Repository">Fully qualified name.</param>
 /// <param name="HashAlgorithm">Names of objects.</param>
 /// <param name="StoreDirectory">The Nix store directory its paths belong to.</param>
-public sealed record CreateRepository(string Repository, HashAlgorithmId HashAlgorithm = HashAlgorithmId.Sha1, string StoreDirectory = "/nix/store");
+public sealed record CreateRepository(string Repository, HashAlgorithmId HashAlgorithm = HashAlgorithmId.Sha1, string StoreDirectory = "/nix/store")
+{
+    /// <summary>Whether the tree is to hold a database of Nix, which commits keep up.</summary>
+    public bool NixDatabase { get; init; }
+}
 
 /// <summary>Makes a transaction durable whose bundle is durable on this node already.</summary>
 /// <param name="Repository">Fully qualified name.</param>
@@ -115,6 +119,9 @@ public sealed record RepositoryView
 
     /// <summary><c>sha1</c> or <c>shake128</c>.</summary>
     public string HashAlgorithm { get; init; } = "";
+
+    /// <summary>Whether the tree holds a database of Nix.</summary>
+    public bool NixDatabase { get; init; }
 
     /// <summary>Transactions in the writer's queue.</summary>
     public int Queued { get; init; }

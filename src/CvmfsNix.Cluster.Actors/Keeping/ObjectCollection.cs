@@ -53,7 +53,8 @@ internal sealed class ObjectCollection(LocalRepositories local, IJournalReader j
         _status[name] = before with { Running = true, StartedAt = clock.GetUtcNow() };
         try
         {
-            var result = await new ObjectCollector(backend.Store, Grace, Share, clock).RunAsync(token => RootsAsync(repository, backend, token), ct).ConfigureAwait(false);
+            // Nobody says when a piece of the database of Nix was superseded: it may be old, and needed a moment ago.
+            var result = await new ObjectCollector(backend.Store, Grace, Share, clock, twice: backend.Store.Format.HasNixDatabase).RunAsync(token => RootsAsync(repository, backend, token), ct).ConfigureAwait(false);
             _status[name] = new CollectionStatus(false, Of(name).StartedAt, clock.GetUtcNow(), result, "");
             if (result.DeletedObjects > 0)
                 log.LogInformation("{Repository}: {Objects} objects of {Bytes} bytes that nothing needs were deleted", name, result.DeletedObjects, result.DeletedBytes);
@@ -78,7 +79,11 @@ internal sealed class ObjectCollection(LocalRepositories local, IJournalReader j
         return new CollectionRoots(
             [.. new[] { served.RootHash, head.RootHash }.Concat(head.NamedTags.Select(t => t.RootHash)).Distinct()],
             [.. state.KeptByName()],
-            [.. state.Removals.Select(r => r.Digest)]);
+            [.. state.Removals.Select(r => r.Digest)])
+        {
+            // No removal holds the pieces of the database of Nix that only the tag trunk-previous still needs.
+            IfThere = repository.Definition.NixDatabase && head.Previous is { } previous ? [previous.RootHash] : [],
+        };
     }
 
     private TimeSpan Grace => options.GcGrace > options.CatalogsKeep ? options.GcGrace : options.CatalogsKeep;

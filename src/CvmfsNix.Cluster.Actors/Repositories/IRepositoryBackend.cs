@@ -90,6 +90,12 @@ internal interface IRepositoryBackend : IAsyncDisposable
     /// <param name="ct">Stops before anything is changed.</param>
     Task PassAsync(long sequenceNumber, IRepositoryEvent @event, bool withCatalogs, CancellationToken ct) => ApplyAsync(sequenceNumber, @event, ct);
 
+    /// <summary>When the database of Nix in the tree is to be brought up to its paths; null = it is, as far as is known, or there is none.</summary>
+    TimeSpan? NixDatabaseDueIn => null;
+
+    /// <summary>Makes a revision with the same paths and a database of Nix that has all of them; null when it has. Durable on return, and not visible.</summary>
+    Task<Revision?> PrepareNixDatabaseAsync(RevisionHead head, DateTimeOffset now, CancellationToken ct) => Task.FromResult<Revision?>(null);
+
     /// <summary>Takes notice of a revision whose objects may be nowhere, see <see cref="EventEffect.PassRecords"/>.</summary>
     Task PassRecordsAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct) => PassAsync(sequenceNumber, @event, false, ct);
 

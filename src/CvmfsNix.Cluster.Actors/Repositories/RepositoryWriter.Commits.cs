@@ -45,8 +45,14 @@ internal sealed partial class RepositoryWriter
 
     private void TryPrepare()
     {
-        if (_phase != Phase.Idle || TryHousekeeping() || TryChangeTags() || TryRetention() || _resting || _queue.Ready == 0)
+        if (_phase != Phase.Idle || TryHousekeeping() || TryChangeTags() || TryRetention() || _resting)
             return;
+        if (_queue.Ready == 0)
+        {
+            TryNixDatabase();
+            return;
+        }
+
         if (CommitTime.Obstacle(_state, Now) is { } obstacle)
         {
             // What is sealed waits: the obstacle is this node's, and a rejection would be the builder's answer for ever.
@@ -172,6 +178,7 @@ internal sealed partial class RepositoryWriter
         Answer();
         if (adopted.Cause is not { } cause)
         {
+            LookAtNixDatabase();
             _queue.Release();
             TryPrepare();
             return;

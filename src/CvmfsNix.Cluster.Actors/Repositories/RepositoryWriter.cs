@@ -185,6 +185,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
         WatchLedgers();
         TakeAdministration();
         TakeRetention();
+        TakeNixDatabase();
         Command<Housekeeping>(_ => KeepHouse());
         Command<HoldKnown>(Collect);
         Command<HoldUnknown>(unknown =>

@@ -3,6 +3,7 @@ using System.Text;
 using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Serialization;
+using CvmfsNix.Cluster.Actors.Telemetry;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Cvmfs.Trust;
@@ -133,6 +134,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
         await BringCatalogsAsync(head, ct).ConfigureAwait(false);
         var prepared = await store.PrepareAsync(ToStore(head), members, rules, Keys, now, ct).ConfigureAwait(false);
         var revision = prepared.Revision is { } r ? FromStore(r) : null;
+        MeasureNixDatabase(prepared.Revision);
         var outcomes = new List<TransactionOutcome>(batch.Count);
         for (int i = 0; i < batch.Count; i++)
         {
@@ -180,6 +182,30 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
         }
 
         return new TagState(FromStore(made.Head), made.SignedManifest, made.Superseded, made.Kept);
+    }
+
+    public TimeSpan? NixDatabaseDueIn => store.NixDatabaseDueIn;
+
+    public async Task<Revision?> PrepareNixDatabaseAsync(RevisionHead head, DateTimeOffset now, CancellationToken ct)
+    {
+        if (!definition.NixDatabase)
+            return null;
+        await BringCatalogsAsync(head, ct).ConfigureAwait(false);
+        if (await store.PrepareNixDatabaseAsync(ToStore(head), Keys, now, ct).ConfigureAwait(false) is not { } made)
+            return null;
+        MeasureNixDatabase(made);
+        if (copies.Needed)
+            await copies.EnsureAsync(store, StoreItems.OfCommit(store, made), _fqrn, CopiesPatience, ct, fresh: true).ConfigureAwait(false);
+        return FromStore(made);
+    }
+
+    private void MeasureNixDatabase(CommittedRevision? made)
+    {
+        if (made is not { Made.Count: > 0 })
+            return;
+        var of = new KeyValuePair<string, object?>("repository", _fqrn);
+        CoreMetrics.NixDatabaseBytes.Add(store.NixDatabaseStored.Bytes, of);
+        CoreMetrics.NixDatabaseDuration.Record(store.NixDatabaseStored.Took.TotalSeconds, of);
     }
 
     public async Task<IReadOnlyDictionary<TransactionId, string>> SecureAsync(IReadOnlyList<SealedTransaction> batch, CancellationToken ct)
@@ -287,8 +313,17 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
             store,
             [.. events.Where(e => e.Effect != EventEffect.PassRecords).Select(e => (Revision: RevisionOf(e.Event), WithCatalogs: e.Effect != EventEffect.Pass)).Where(e => e.Revision is not null).Select(e => (ToStore(e.Revision!), e.WithCatalogs))],
             ct).ConfigureAwait(false);
-        if (events.LastOrDefault(e => e.Effect == EventEffect.Apply && HeadOf(e.Event) is not null).Event is { } last)
-            await CompleteTagsAsync(ToStore(HeadOf(last)!), last is ITagEvent, ct).ConfigureAwait(false);
+        if (events.LastOrDefault(e => e.Effect == EventEffect.Apply && HeadOf(e.Event) is not null).Event is not { } last)
+            return;
+        await CompleteRootAsync(ToStore(HeadOf(last)!), ct).ConfigureAwait(false);
+        await CompleteTagsAsync(ToStore(HeadOf(last)!), last is ITagEvent, ct).ConfigureAwait(false);
+    }
+
+    // Pieces of the database of Nix that came with revisions which were passed over.
+    private async Task CompleteRootAsync(RepositoryHead head, CancellationToken ct)
+    {
+        if (store.MissingOfRoot(head) is { Count: > 0 } missing)
+            await copies.PullAsync(store, [.. missing.Select(StoreItem.Of)], ct).ConfigureAwait(false);
     }
 
     // Tagged revisions may have been passed over without their catalogs. A root catalog tells which store catalog it needs.
@@ -332,6 +367,8 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
         ObjectName[] catalogs = [new(head.RootHash, ObjectKind.Catalog), new(head.StoreCatalog, ObjectKind.Catalog)];
         if (copies.Needed && store.Objects.FindMissing(catalogs) is { Count: > 0 } missing)
             await copies.PullAsync(store, [.. missing.Select(StoreItem.Of)], ct).ConfigureAwait(false);
+        // What of it cannot be had is made anew.
+        await CompleteRootAsync(ToStore(head), ct).ConfigureAwait(false);
     }
 
     private static Revision? RevisionOf(IRepositoryEvent @event) => @event switch

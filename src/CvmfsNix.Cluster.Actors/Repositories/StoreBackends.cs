@@ -26,6 +26,7 @@ internal sealed class StoreBackends(CoreOptions options, StoreCopies copies) : I
             TtlSeconds = definition.TtlSeconds,
             NestedMinEntries = definition.NestedMinEntries,
             Certificate = definition.Certificate,
+            HasNixDatabase = definition.NixDatabase,
         };
         var store = await RepositoryStore.OpenAsync(_layout, format, ct).ConfigureAwait(false);
         // Where several stores hold the copies, a commit counts confirmations; this one store need not have everything.
@@ -40,7 +41,10 @@ internal sealed class StoreBackends(CoreOptions options, StoreCopies copies) : I
         var storeDirectory = StoreDirectory.Parse(request.StoreDirectory);
         var keys = await _keys.CreateOrLoadAsync(request.Repository.Value, now, ct).ConfigureAwait(false);
         var definition = new RepositoryDefinition(
-            request.Repository, storeDirectory, algorithm, TtlSeconds: 240, NestedMinEntries: 8, CertificateObject(keys, algorithm));
+            request.Repository, storeDirectory, algorithm, TtlSeconds: 240, NestedMinEntries: 8, CertificateObject(keys, algorithm))
+        {
+            NixDatabase = request.NixDatabase,
+        };
         // The store directory must have a place in the repository; better refused now than at the first commit.
         _ = new RepositoryFormat
         {

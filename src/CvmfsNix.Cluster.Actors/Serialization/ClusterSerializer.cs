@@ -115,8 +115,8 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         // The leader and what it tells everyone.
         Of<CreateRepository, Wire.CreateRepository>(
             "cr",
-            m => new() { Repository = m.Definition.Repository.Value, StoreDirectory = m.Definition.StoreDirectory, HashAlgorithm = m.Definition.HashAlgorithm },
-            w => new(new RepositoryDefinitionRequest(RepositoryId.Parse(w.Repository), w.StoreDirectory, w.HashAlgorithm))),
+            m => new() { Repository = m.Definition.Repository.Value, StoreDirectory = m.Definition.StoreDirectory, HashAlgorithm = m.Definition.HashAlgorithm, NixDatabase = m.Definition.NixDatabase },
+            w => new(new RepositoryDefinitionRequest(RepositoryId.Parse(w.Repository), w.StoreDirectory, w.HashAlgorithm) { NixDatabase = w.NixDatabase })),
         Of<CreatedRepository, Wire.WriterStatus>("cd", m => ToWire(m.Status), w => new(FromWire(w))),
         Of<Failed, Wire.Failed>("cf", m => new() { Code = m.Code, Message = m.Message, What = m.What, Hint = m.Hint }, w => new(w.Code, w.Message, w.What, w.Hint)),
         Of<SetTag, Wire.TagRequest>(

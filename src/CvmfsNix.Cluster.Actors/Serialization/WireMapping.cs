@@ -122,6 +122,7 @@ internal static class WireMapping
         TtlSeconds = d.TtlSeconds,
         NestedMinEntries = d.NestedMinEntries,
         Certificate = d.Certificate.ToString(),
+        NixDatabase = d.NixDatabase,
     };
 
     public static RepositoryDefinition FromWire(Wire.RepositoryDefinition d) => new(
@@ -130,7 +131,10 @@ internal static class WireMapping
         (HashAlgorithmId)d.HashAlgorithm,
         d.TtlSeconds,
         d.NestedMinEntries,
-        ObjectHash.Parse(d.Certificate));
+        ObjectHash.Parse(d.Certificate))
+    {
+        NixDatabase = d.NixDatabase,
+    };
 
     public static Wire.Revision ToWire(Revision r)
     {

@@ -17,6 +17,12 @@ public static class CoreMetrics
     /// <summary>From the batch to the catalogs that are durable.</summary>
     internal static readonly Histogram<double> PrepareDuration = Meter.CreateHistogram("cvmfsnix.commit.prepare.duration", "s", "Time to make a batch durable before its append, on the node that leads.", null, Seconds);
 
+    /// <summary>Bytes that the database of Nix in a tree added to the store.</summary>
+    internal static readonly Counter<long> NixDatabaseBytes = Meter.CreateCounter<long>("cvmfsnix.nix.database.stored", "By", "Stored bytes that the database of Nix in the tree added, on the node that leads.");
+
+    /// <summary>Time to store what of it changed.</summary>
+    internal static readonly Histogram<double> NixDatabaseDuration = Meter.CreateHistogram("cvmfsnix.nix.database.duration", "s", "Time to store what changed of the database of Nix in the tree, part of that of its commit, on the node that leads.", null, Seconds);
+
     /// <summary>From the append to its confirmation.</summary>
     internal static readonly Histogram<double> AppendDuration = Meter.CreateHistogram("cvmfsnix.journal.append.duration", "s", "Time the journal took to confirm a commit, on the node that leads.", null, Seconds);
 }

@@ -37,7 +37,8 @@ internal sealed record RepositoryJson(
     string NixPublicKey,
     string StoreDirectory,
     string HashAlgorithm,
-    string Url);
+    string Url,
+    bool NixDatabase);
 
 internal sealed record PublishJson
 {

@@ -23,7 +23,8 @@ internal static class RepositoryCommands
             if (r.GetValueOrDefault<string?>() is { } text && StoreDirectoryText.Problem(text) is { } problem)
                 r.AddError($"--store-directory: {problem}");
         });
-        var command = new Command("create", "Create a repository, with fresh keys unless the node has some for it") { repository, hash, storeDirectory };
+        var nixDatabase = new Option<bool>("--nix-db") { Description = "Keep a database of Nix in the tree, so that Nix can use a mounted tree as a store" };
+        var command = new Command("create", "Create a repository, with fresh keys unless the node has some for it") { repository, hash, storeDirectory, nixDatabase };
         context.Handle(command, async (parse, cancellationToken) =>
         {
             using ControlPlane control = context.Control(parse);
@@ -32,6 +33,7 @@ internal static class RepositoryCommands
                 Repository = parse.GetRequiredValue(repository),
                 HashAlgorithm = parse.GetRequiredValue(hash),
                 StoreDirectory = parse.GetValue(storeDirectory) ?? "",
+                NixDatabase = parse.GetValue(nixDatabase),
             };
             Print(context, parse, await control.AskAsync((client, options) => client.CreateRepositoryAsync(request, options), cancellationToken));
             return ExitCode.Done;
@@ -87,7 +89,7 @@ internal static class RepositoryCommands
         terminal.Line($"repository     {json.Repository}");
         terminal.Line($"revision       {json.Revision} of {json.PublishedAt}, root {json.RootHash}");
         terminal.Line($"content        {json.Paths} paths, {json.Objects} objects, {Terminal.Bytes(json.StoredBytes)} stored");
-        terminal.Line($"store          {json.StoreDirectory}, objects named by {json.HashAlgorithm}");
+        terminal.Line($"store          {json.StoreDirectory}, objects named by {json.HashAlgorithm}{(json.NixDatabase ? ", with a database of Nix" : "")}");
         terminal.Line($"whitelist      until {json.WhitelistExpiresAt}");
         terminal.Line($"url            {json.Url}");
         terminal.Line($"public key     {json.PublicKeyFile}");

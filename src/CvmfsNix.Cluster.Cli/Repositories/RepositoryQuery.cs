@@ -25,5 +25,6 @@ internal static class RepositoryQuery
         info.NixPublicKey,
         info.StoreDirectory,
         info.HashAlgorithm,
-        info.DataUrl);
+        info.DataUrl,
+        info.NixDatabase);
 }

@@ -12,4 +12,8 @@ namespace CvmfsNix.Cluster.Model.Repositories;
 /// <param name="NestedMinEntries">Entries from which a store path gets a catalog of its own.</param>
 /// <param name="Certificate">The certificate object, which also tells whether a node holds the right keys.</param>
 public sealed record RepositoryDefinition(
-    RepositoryId Repository, StoreDirectory StoreDirectory, HashAlgorithmId HashAlgorithm, int TtlSeconds, int NestedMinEntries, ObjectHash Certificate);
+    RepositoryId Repository, StoreDirectory StoreDirectory, HashAlgorithmId HashAlgorithm, int TtlSeconds, int NestedMinEntries, ObjectHash Certificate)
+{
+    /// <summary>Whether the tree holds a database of Nix, which commits keep up.</summary>
+    public bool NixDatabase { get; init; }
+}

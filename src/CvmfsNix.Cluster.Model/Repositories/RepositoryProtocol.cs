@@ -10,7 +10,11 @@ public static class RepositoryProtocol
     public sealed record CreateRepository(RepositoryDefinitionRequest Definition);
 
     /// <summary>The parts of a definition that are asked for; keys add the rest.</summary>
-    public sealed record RepositoryDefinitionRequest(RepositoryId Repository, string StoreDirectory, string HashAlgorithm);
+    public sealed record RepositoryDefinitionRequest(RepositoryId Repository, string StoreDirectory, string HashAlgorithm)
+    {
+        /// <summary>Whether the tree is to hold a database of Nix.</summary>
+        public bool NixDatabase { get; init; }
+    }
 
     /// <summary>The repository has its first revision.</summary>
     public sealed record CreatedRepository(WriterStatus Status);

@@ -9,6 +9,9 @@ public sealed record NixPublicKey
     private const int KeySize = 32;
     private const int SignatureSize = 64;
 
+    /// <summary>Whether a text has the form of a signature, whatever it signs and by whom.</summary>
+    public static bool IsSignature(string text) => KeyText.TryParse(text, SignatureSize, out _, out _);
+
     internal NixPublicKey(string name, byte[] key)
     {
         Name = name;

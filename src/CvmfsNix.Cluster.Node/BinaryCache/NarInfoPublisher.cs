@@ -47,6 +47,8 @@ internal sealed class NarInfoPublisher(
         if (cache.Store.Index.Paths.Find(path.Path) is { } there)
         {
             string answer = Known(path, there);
+            if (answer.Length == 0 && cache.Store.NewSignatures(there.Info, path.Signatures) is { Count: > 0 } more)
+                await SignAsync(cache.Store.Format.Repository, path with { Signatures = more }, builder, ct);
             await ServedAsync(cache, path.Path, ct);
             return answer;
         }
@@ -142,6 +144,26 @@ internal sealed class NarInfoPublisher(
             }
 
             await Task.Delay(ReferencePause, time, ct);
+        }
+    }
+
+    private async Task SignAsync(string repository, PathInfo signed, string builder, CancellationToken ct)
+    {
+        TransactionId id = TransactionId.Create(time.GetUtcNow());
+        var digest = new RequestDigest(SHA256.HashData(Encoding.UTF8.GetBytes($"cvmfsnix-signatures 1\n{signed.Path}\n{signed.NarHash}\n{string.Join('\n', signed.Signatures)}\n")));
+        long started = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                Accepted(await gateway.SignAsync(repository, id, digest, signed, builder, ct));
+                return;
+            }
+            catch (Exception e) when (e is NodeException or PublishingException && IsPassing(ErrorMapping.Describe(e).Code) && time.GetElapsedTime(started) < limits.NarInfoWait)
+            {
+                log.LogInformation("Transaction {Transaction} of {Repository}: signatures of {Path} wait: {Problem}", id, repository, signed.Path, e.Message);
+                await Task.Delay(Pause, time, ct);
+            }
         }
     }
 

@@ -34,7 +34,7 @@ public sealed class PublishingService(
             _ => throw Requests.Invalid(request.HashAlgorithm, "This is no hash algorithm for object names.", "Use sha1 or shake128."),
         };
         RepositoryView view = await core.CreateRepositoryAsync(
-            new CreateRepository(repository, algorithm, StoreDirectoryOf(repository, request.StoreDirectory)), context.CancellationToken);
+            new CreateRepository(repository, algorithm, StoreDirectoryOf(repository, request.StoreDirectory)) { NixDatabase = request.NixDatabase }, context.CancellationToken);
         log.LogInformation("Repository {Repository} created, objects named by {Algorithm}", repository, OutcomeMapping.NameOf(algorithm));
         return OutcomeMapping.ToInfo(view, addresses.RepositoryUrl(repository, context.Host));
     }

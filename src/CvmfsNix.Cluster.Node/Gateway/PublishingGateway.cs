@@ -5,6 +5,7 @@ using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.Hashing;
+using CvmfsNix.Cluster.Nix.PathInfos;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Node.Errors;
 using CvmfsNix.Cluster.Node.Metrics;
@@ -214,6 +215,33 @@ public sealed class PublishingGateway(
             await AppliedAsync(repository, view.Revision, ct);
         LogOutcome(repository, view, Stopwatch.GetElapsedTime(started));
         metrics.Published(repository, view.Unchanged ? "unchanged" : view.Status.ToString().ToLowerInvariant(), Stopwatch.GetElapsedTime(began));
+        return OutcomeMapping.ToOutcome(view);
+    }
+
+    /// <summary>Gives a committed path more signatures: a transaction like any other, that brings nothing else. May be repeated with the same id.</summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="id">The transaction.</param>
+    /// <param name="digest">Of the request.</param>
+    /// <param name="signed">The path with the signatures it is to get.</param>
+    /// <param name="builder">Who asks.</param>
+    /// <param name="ct">Ends the call.</param>
+    internal async Task<TransactionOutcome> SignAsync(string repository, TransactionId id, RequestDigest digest, PathInfo signed, string builder, CancellationToken ct)
+    {
+        long started = Stopwatch.GetTimestamp();
+        TransactionView view;
+        if (await core.BeginAsync(repository, id, digest, register: true, ct) is OpenOutcome.Known known)
+        {
+            view = IsDecided(known.Transaction) ? known.Transaction : await DecisionAsync(repository, id, ct);
+        }
+        else
+        {
+            var header = new BundleHeader(repository, id.Value, ConflictPolicy.Keep, null, null) { Signed = [signed] };
+            view = await SealAsync(await sessions.OpenAsync(repository, id, digest), header, digest, Builder(builder), ct);
+        }
+
+        if (view.Status == TransactionStatus.Committed)
+            await AppliedAsync(repository, view.Revision, ct);
+        LogOutcome(repository, view, Stopwatch.GetElapsedTime(started));
         return OutcomeMapping.ToOutcome(view);
     }
 

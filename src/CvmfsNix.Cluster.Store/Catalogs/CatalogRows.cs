@@ -20,7 +20,7 @@ internal static class CatalogRows
     private const uint FileMode = 0x8000 | 0b100_100_100;
     private const uint ExecutableMode = 0x8000 | 0b101_101_101;
     private const uint SymlinkMode = 0xA000 | 0b111_111_111;
-    private const long ModifiedAt = 1;
+    public const long ModifiedAt = 1;
 
     public static CatalogEntry Directory(RepositoryPath path, int linkCount, CatalogFlags role = 0) =>
         Row(path, StoreDirectoryMode, linkCount, role);

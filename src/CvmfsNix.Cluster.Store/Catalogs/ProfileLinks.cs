@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Cvmfs.Catalogs;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Layout;
+using CvmfsNix.Cluster.Store.NixDatabases;
 
 namespace CvmfsNix.Cluster.Store.Catalogs;
 
@@ -21,6 +22,8 @@ internal static class ProfileLinks
             return $"a profile name has 1 to {MaxNameLength} characters";
         if (name[0] == '.' || name.Any(c => !char.IsAsciiLetterOrDigit(c) && !"+-._=".Contains(c, StringComparison.Ordinal)))
             return "a profile name has letters, digits and + - . _ = and does not start with a dot";
+        if (name == NixDatabaseTree.PerUser)
+            return "that name is a folder of Nix's";
         return TryParseGeneration(name, out _, out _) ? "names that end in -N-link are those of generations" : null;
     }
 
@@ -112,7 +115,8 @@ internal static class ProfileLinks
         return true;
     }
 
-    private static void EnsureDirectory(CatalogWriter root, RepositoryPath directory)
+    /// <summary>Adds a directory, and those above it, where they are missing.</summary>
+    public static void EnsureDirectory(CatalogWriter root, RepositoryPath directory)
     {
         if (root.Contains(directory))
             return;

@@ -133,6 +133,12 @@ internal sealed class WorkingCatalogs : IDisposable
     /// <summary>Whether there is a row of the path.</summary>
     public bool Contains(RepositoryPath path) => _store.Writer.Contains(path);
 
+    /// <summary>The row of a path that is outside the store directory, or null.</summary>
+    public CatalogEntry? FindInRoot(RepositoryPath path) => _root.Writer.Find(path);
+
+    /// <summary>Adds or replaces the row of a file outside the store directory; its folder is there.</summary>
+    public void SetInRoot(CatalogEntry file) => _root.Writer.Replace(file);
+
     /// <summary>Every generation of every profile, and whether its profile is at it.</summary>
     public IReadOnlyList<(ProfileGeneration Generation, bool Current)> Generations() =>
         [.. ProfileLinks.Generations(_root.Writer, _format).Select(g => (g, ProfileLinks.Current(_root.Writer, _format, g.Profile) == g.Generation))];

@@ -6,6 +6,7 @@ using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Catalogs;
 using CvmfsNix.Cluster.Store.Commit.Guard;
 using CvmfsNix.Cluster.Store.Index;
+using CvmfsNix.Cluster.Store.NixDatabases;
 using CvmfsNix.Cluster.Store.Objects;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Repositories;
@@ -78,6 +79,8 @@ internal sealed partial class CommitBuilder
         RowFingerprint before = DeltaCatalog.Rows(working.StoreFile, format);
         var taken = new DeltaExpectation(format);
         working.Begin();
+        NixDatabase? database = OpenDatabase(working, now, cancellationToken);
+        database?.Begin();
         List<ProfileGeneration> dropped = [.. generations.Select(g => g.Generation).Where(g => gone.Contains(g.Target))];
         dropped.ForEach(working.RemoveGeneration);
         DateTimeOffset at = WholeSeconds(now) is var whole && whole > head.ManifestAt ? whole : head.ManifestAt;
@@ -100,6 +103,16 @@ internal sealed partial class CommitBuilder
                 file.Finish();
             },
             cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<ObjectName> made = [];
+        if (database is not null)
+        {
+            // Always: it must not have a path that the tree lacks.
+            database.Remove(gone);
+            database.Commit();
+            database.CompactIfSparse();
+            made = await StoreDatabaseAsync(database, working, batch, number, cancellationToken).ConfigureAwait(false);
+        }
+
         StepProbe.At(StepNames.RemovalEdited, format.Repository);
         HotCatalogs catalogs = await working.StoreAsync(batch, number, at, cancellationToken, compact: true).ConfigureAwait(false);
         var draft = new Draft(
@@ -125,6 +138,7 @@ internal sealed partial class CommitBuilder
         {
             PathsRemoved = gone.Count,
             DroppedGenerations = dropped,
+            Made = made,
         };
         if (Guarded)
             _guard.CheckRemoval(head, revision, working.StoreFile, before, taken.Rows, gone, index.Paths, keys.Certificate, cancellationToken);

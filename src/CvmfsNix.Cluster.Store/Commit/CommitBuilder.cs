@@ -1,5 +1,6 @@
 using System.Collections;
 using System.IO.Compression;
+using CvmfsNix.Cluster.Cvmfs.Catalogs;
 using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
@@ -12,6 +13,7 @@ using CvmfsNix.Cluster.Store.Catalogs;
 using CvmfsNix.Cluster.Store.Commit.Guard;
 using CvmfsNix.Cluster.Store.Index;
 using CvmfsNix.Cluster.Store.Layout;
+using CvmfsNix.Cluster.Store.NixDatabases;
 using CvmfsNix.Cluster.Store.Objects;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Repositories;
@@ -43,6 +45,9 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
     /// <summary>Adds the repository's own signature to a registration that lacks it.</summary>
     public Func<PathInfo, PathInfo> Certify { get; set; } = static info => info;
 
+    /// <summary>Those of the given signatures that a path has not yet and may get.</summary>
+    public Func<PathInfo, IReadOnlyList<string>, IReadOnlyList<string>> NewSignatures { get; set; } = static (there, given) => [.. given.Except(there.Signatures)];
+
     /// <summary>For tests: gets the file of each catalog after its edits, before it is stored.</summary>
     public Action<string>? BeforeStored { get; set; }
 
@@ -51,7 +56,9 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         DateTimeOffset at = WholeSeconds(now);
         await using ObjectBatch batch = objects.BeginBatch();
         DeltaObject[] fixedObjects = await AddFixedAsync(batch, keys, cancellationToken).ConfigureAwait(false);
-        HotCatalogs catalogs = await InitialCatalogs.StoreAsync(format, batch, FirstRevision, at, cancellationToken).ConfigureAwait(false);
+        (List<CatalogEntry> files, List<ObjectName> made) = await AddDatabaseAsync(batch, cancellationToken).ConfigureAwait(false);
+        HotCatalogs catalogs = await InitialCatalogs
+            .StoreAsync(format, batch, FirstRevision, at, files, files.Count == 0 ? [] : NixDatabaseTree.Folders(format), cancellationToken).ConfigureAwait(false);
         var revision = new Draft(FirstRevision, at, catalogs, null, [], 0);
         DeltaObject tags = await AddTagsAsync(batch, revision, cancellationToken).ConfigureAwait(false);
         string infos = await blobs.PutAsync(
@@ -72,7 +79,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
             },
             cancellationToken).ConfigureAwait(false);
         await CompleteAsync(batch, cancellationToken).ConfigureAwait(false);
-        CommittedRevision initial = Sign(revision, fixedObjects, tags, keys, infos, delta, [], []);
+        CommittedRevision initial = Sign(revision, fixedObjects, tags, keys, infos, delta, [], []) with { Made = made };
         if (Guarded)
             _guard.CheckInitial(initial, keys.Certificate, cancellationToken);
         return initial;
@@ -90,7 +97,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         {
             // What comes back is one member more, whose decision is nobody's answer.
             IReadOnlyList<CommitMember> all = revived is null ? members : [.. members, new CommitMember(Revival.Transaction, revived.Digest)];
-            PreparedCommit prepared = await BuildAllAsync(head, all, rules, keys, now, cancellationToken).ConfigureAwait(false);
+            PreparedCommit prepared = await BuildAllAsync(head, all, rules, keys, now, finish: false, cancellationToken).ConfigureAwait(false);
             return revived is null ? prepared : prepared with { Outcomes = [.. prepared.Outcomes.Take(members.Count)], Revived = revived.Objects };
         }
         finally
@@ -102,14 +109,14 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
     }
 
     private async Task<PreparedCommit> BuildAllAsync(
-        RepositoryHead head, IReadOnlyList<CommitMember> members, CommitRules rules, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+        RepositoryHead head, IReadOnlyList<CommitMember> members, CommitRules rules, RepositoryKeys keys, DateTimeOffset now, bool finish, CancellationToken cancellationToken)
     {
         var bundles = new Bundles(format, blobs, members);
         Decision[] decisions = Decide(bundles, members.Count, rules, cancellationToken);
         await EnsureWorkingAsync(head, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await BuildAsync(head, members, bundles, decisions, keys, now, cancellationToken).ConfigureAwait(false);
+            return await BuildAsync(head, members, bundles, decisions, keys, now, finish, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -121,6 +128,8 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
     /// <summary>Throws the working catalogs away; the next build unpacks those of its head.</summary>
     public void Discard()
     {
+        _database?.Dispose();
+        _database = null;
         _working?.Dispose();
         _working = null;
     }
@@ -134,13 +143,16 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         Decision[] decisions,
         RepositoryKeys keys,
         DateTimeOffset now,
+        bool finish,
         CancellationToken cancellationToken)
     {
         WorkingCatalogs working = _working!;
+        NixDatabase? database = OpenDatabase(working, now, cancellationToken);
         working.BeforeStored = BeforeStored;
         CatalogMarks marks = CatalogMarks.Read(working.StoreFile, format.StoreRoot);
         var expected = new DeltaExpectation(format);
         working.Begin();
+        database?.Begin();
         var generations = new List<ProfileGeneration>();
         var withGeneration = new bool[members.Count];
         for (int i = 0; i < members.Count; i++)
@@ -152,12 +164,14 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
             }
         }
 
+        (SortedDictionary<StorePathName, PathInfo> signed, bool[] withSignatures) = AddSignatures(decisions);
         int fresh = decisions.Sum(d => d.NewCount);
         var bytes = new long[members.Count];
-        if (fresh == 0 && generations.Count == 0)
+        if (fresh == 0 && generations.Count == 0 && signed.Count == 0 && !(finish && database is { Behind: true }))
         {
             // Nothing was edited; the groups just opened are closed without effect.
             working.Cancel();
+            database?.Cancel();
             return new PreparedCommit(Outcomes(), null);
         }
 
@@ -167,6 +181,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         DeltaObject[] fixedObjects = await AddFixedAsync(batch, keys, cancellationToken).ConfigureAwait(false);
         Draft? draft = null;
         DeltaObject? tags = null;
+        IReadOnlyList<ObjectName> made = [];
         string infos = "";
         string delta = await blobs.PutAsync(
             async deltaStream =>
@@ -175,6 +190,9 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
                 var deltaFile = new DeltaFileWriter(deltaBuffer);
                 var collector = new DeltaCollector(deltaFile);
                 infos = await blobs.PutAsync(infoStream => AddPathsAsync(infoStream, collector), cancellationToken).ConfigureAwait(false);
+                database?.Commit();
+                if (database is not null && (finish || database.Due))
+                    made = await StoreDatabaseAsync(database, working, batch, number, cancellationToken).ConfigureAwait(false);
                 HotCatalogs catalogs = await working.StoreAsync(batch, number, at, cancellationToken).ConfigureAwait(false);
                 draft = new Draft(
                     number,
@@ -192,7 +210,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         if (RequireObjects)
             await RequireAsync(delta, [draft!.Catalogs.Root.Name, draft.Catalogs.Store.Name, tags!.Name, .. fixedObjects.Select(o => o.Name)], cancellationToken).ConfigureAwait(false);
         await CompleteAsync(batch, cancellationToken).ConfigureAwait(false);
-        CommittedRevision revision = Sign(draft!, fixedObjects, tags!, keys, infos, delta, Superseded(head), generations);
+        CommittedRevision revision = Sign(draft!, fixedObjects, tags!, keys, infos, delta, Superseded(head), generations) with { Made = made };
         if (Guarded)
             _guard.Check(head, revision, working.StoreFile, marks, expected, keys.Certificate, cancellationToken);
         return new PreparedCommit(Outcomes(), revision);
@@ -207,13 +225,21 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
                 cancellationToken.ThrowIfCancellationRequested();
                 working.AddPath(record);
                 expected.Add(record);
-                infoFile.Write(Certify(record.Info));
+                PathInfo info = Certify(record.Info);
+                database?.Add(info, at);
+                infoFile.Write(info);
                 bytes[member] += collector.Add(record);
                 added++;
             }
 
             if (added != fresh)
                 throw new RecordFormatException("bundles of a batch", $"{fresh} paths were planned, {added} were found on the second reading");
+            foreach (PathInfo info in signed.Values)
+            {
+                infoFile.WriteSigned(info);
+                database?.Sign(info);
+            }
+
             infoFile.Finish();
         }
 
@@ -224,7 +250,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
             {
                 Decision decision = decisions[i];
                 MemberStatus status = decision.Rejection is not null ? MemberStatus.Rejected
-                    : decision.NewCount > 0 || withGeneration[i] ? MemberStatus.Committed
+                    : decision.NewCount > 0 || withGeneration[i] || withSignatures[i] ? MemberStatus.Committed
                     : MemberStatus.Unchanged;
                 Rejection? r = decision.Rejection;
                 outcomes[i] = new MemberOutcome(members[i].Transaction, status, r?.Code, r?.What, r?.Message, r?.Hint, decision.NewCount, decision.Present, decision.ContentKept, bytes[i]);
@@ -232,6 +258,27 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
 
             return outcomes;
         }
+    }
+
+    // Paths that are there and get signatures, with all they have then; and which members give any.
+    private (SortedDictionary<StorePathName, PathInfo> Signed, bool[] Members) AddSignatures(Decision[] decisions)
+    {
+        var signed = new SortedDictionary<StorePathName, PathInfo>();
+        var members = new bool[decisions.Length];
+        for (int i = 0; i < decisions.Length; i++)
+        {
+            foreach (PathInfo given in decisions[i].Rejection is null ? decisions[i].Header.Signed : [])
+            {
+                if ((signed.GetValueOrDefault(given.Path) ?? index.Paths.Find(given.Path)?.Info) is not { } there || there.NarHash != given.NarHash)
+                    continue;
+                if (NewSignatures(there, given.Signatures) is not { Count: > 0 } more)
+                    continue;
+                signed[given.Path] = there with { Signatures = [.. there.Signatures, .. more] };
+                members[i] = true;
+            }
+        }
+
+        return (signed, members);
     }
 
     // What the plan is made from is forgotten with the end of this method: while catalogs are built, a batch of very many paths

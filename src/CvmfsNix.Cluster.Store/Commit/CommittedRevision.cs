@@ -20,6 +20,9 @@ public sealed record CommittedRevision(
     /// <summary>Store paths that the revision before had and this one has not; the path-info file holds their records.</summary>
     public long PathsRemoved { get; init; }
 
+    /// <summary>Objects that the root catalog names and that were made with it. They are no part of the delta: a later revision need not have them.</summary>
+    public IReadOnlyList<ObjectName> Made { get; init; } = [];
+
     /// <summary>Generations of profiles that went with them.</summary>
     public IReadOnlyList<ProfileGeneration> DroppedGenerations { get; init; } = [];
 }

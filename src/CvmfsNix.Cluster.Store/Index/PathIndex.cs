@@ -79,6 +79,16 @@ public sealed class PathIndex
         return (long)command.ExecuteScalar()!;
     }
 
+    /// <summary>How many paths there are, and how many characters their signatures have, a separator between two of a path included.</summary>
+    internal (long Paths, long SignatureLength) Measure()
+    {
+        using SqliteConnection connection = Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT count(*), coalesce(sum(length(sigs)), 0) FROM paths";
+        using SqliteDataReader row = command.ExecuteReader();
+        return row.Read() ? (row.GetInt64(0), row.GetInt64(1)) : default;
+    }
+
     /// <summary>Names, references and revisions of all committed paths, with the time of each revision where it is known; in ordinal order, streamed.</summary>
     public IEnumerable<(StorePathName Path, IReadOnlyList<StorePathName> References, ulong Revision, DateTimeOffset? PublishedAt)> Facts()
     {
@@ -120,6 +130,26 @@ public sealed class PathIndex
         }
 
         return removed;
+    }
+
+    /// <summary>Gives paths the signatures of these registrations inside the caller's transaction; returns how many there were to give.</summary>
+    internal static long Sign(SqliteConnection connection, SqliteTransaction transaction, IEnumerable<PathInfo> signed)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = "UPDATE paths SET sigs = $sigs WHERE name = $name AND nar_hash = $hash";
+        foreach (string parameter in (ReadOnlySpan<string>)["$sigs", "$name", "$hash"])
+            command.Parameters.Add(new SqliteParameter { ParameterName = parameter });
+        long changed = 0;
+        foreach (PathInfo info in signed)
+        {
+            command.Parameters["$sigs"].Value = string.Join('\n', info.Signatures);
+            command.Parameters["$name"].Value = info.Path.Value;
+            command.Parameters["$hash"].Value = info.NarHash.ToArray();
+            changed += command.ExecuteNonQuery();
+        }
+
+        return changed;
     }
 
     /// <summary>A prepared insert for many paths; a path that is there stays as it is.</summary>

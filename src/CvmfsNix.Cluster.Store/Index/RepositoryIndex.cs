@@ -96,6 +96,7 @@ public sealed class RepositoryIndex : IDisposable
     /// <param name="counted">Whether an object is still there and counts; asked for objects that are collected one day.</param>
     /// <param name="publishedAt">When it was committed; null where that is not known.</param>
     /// <param name="removalDigest">The record file that names removed paths.</param>
+    /// <param name="signed">Paths that got signatures, with all they have now.</param>
     /// <returns>False when the index stands before <paramref name="previous"/> and a revision in between must be added first.</returns>
     internal bool Apply(
         ulong revision,
@@ -105,7 +106,8 @@ public sealed class RepositoryIndex : IDisposable
         IEnumerable<(DeltaObject? Object, DeltaContent? Content)> delta,
         Func<ObjectName, bool> counted,
         DateTimeOffset? publishedAt = null,
-        string removalDigest = "")
+        string removalDigest = "",
+        IEnumerable<PathInfo>? signed = null)
     {
         lock (_writing)
         {
@@ -126,6 +128,7 @@ public sealed class RepositoryIndex : IDisposable
 
             long gone = PathIndex.Remove(connection, transaction, removed);
             paths -= gone;
+            bool anySigned = PathIndex.Sign(connection, transaction, signed ?? []) > 0;
             if (gone > 0)
                 Note(connection, transaction, "INSERT OR REPLACE INTO removals (revision, digest, indexed_at) VALUES ($a, $b, $c)", checked((long)revision), removalDigest, DateTimeOffset.UtcNow.UtcTicks);
             if (publishedAt is { } at)
@@ -156,7 +159,7 @@ public sealed class RepositoryIndex : IDisposable
             Add(connection, transaction, MetaKeys.StoredBytes, bytes);
             Add(connection, transaction, MetaKeys.Revision, checked((long)(revision - stands)));
             transaction.Commit();
-            if (gone > 0)
+            if (gone > 0 || anySigned)
                 Paths.Changed();
             return true;
         }

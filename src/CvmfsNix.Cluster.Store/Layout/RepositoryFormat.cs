@@ -22,6 +22,9 @@ public sealed record RepositoryFormat
     /// <summary>A path with at least so many entries gets a catalog of its own; smaller ones are inlined.</summary>
     public int NestedMinEntries { get; init; } = 8;
 
+    /// <summary>Whether the tree holds a database of Nix, which commits keep up.</summary>
+    public bool HasNixDatabase { get; init; }
+
     /// <summary>The certificate object.</summary>
     public required ObjectHash Certificate { get; init; }
 

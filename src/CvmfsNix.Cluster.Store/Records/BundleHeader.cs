@@ -1,3 +1,4 @@
+using CvmfsNix.Cluster.Nix.PathInfos;
 using CvmfsNix.Cluster.Nix.StorePaths;
 
 namespace CvmfsNix.Cluster.Store.Records;
@@ -12,4 +13,7 @@ public sealed record BundleHeader(string Repository, Guid Transaction, ConflictP
 {
     /// <summary>Paths that were taken back are published again on purpose.</summary>
     public bool DespiteWithdrawal { get; init; }
+
+    /// <summary>Paths that are there and get the signatures of these registrations; of one that is not there, or has another content, nothing is taken.</summary>
+    public IReadOnlyList<PathInfo> Signed { get; init; } = [];
 }

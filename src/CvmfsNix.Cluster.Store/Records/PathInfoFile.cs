@@ -8,7 +8,7 @@ namespace CvmfsNix.Cluster.Store.Records;
 
 /// <summary>
 /// The registrations of the paths a revision added, ascending by path; then the records of those it removed, ascending by path, with which they can be had
-/// back and which tell what only they needed.
+/// back and which tell what only they needed; then the registrations of paths that were there and got signatures.
 /// </summary>
 public static class PathInfoFile
 {
@@ -57,11 +57,22 @@ public static class PathInfoFile
         }
     }
 
+    /// <summary>Reads the registrations of paths that got signatures forwards and disposes the stream.</summary>
+    /// <exception cref="RecordFormatException">It is torn or holds something else.</exception>
+    public static IEnumerable<PathInfo> ReadSigned(Stream source, string file)
+    {
+        foreach (FileItem item in Items(source, file))
+        {
+            if (item.Signed is { } wire)
+                yield return RecordMapping.FromWire(wire, file);
+        }
+    }
+
     private static IEnumerable<FileItem> Items(Stream source, string file)
     {
         foreach (FileItem item in RecordFileReader.Read(source, file))
         {
-            yield return item.PathInfo is not null || item.Removed is { Info: not null }
+            yield return item.PathInfo is not null || item.Signed is not null || item.Removed is { Info: not null }
                 ? item
                 : throw new RecordFormatException(file, $"a path-info file holds registrations and removed paths, not a {item.ItemCase}");
         }
@@ -77,6 +88,9 @@ public sealed class PathInfoFileWriter(Stream destination)
 
     /// <summary>Adds a path that was removed.</summary>
     public void WriteRemoved(PathRecord record) => _file.Write(new FileItem { Removed = RecordMapping.ToWire(record) });
+
+    /// <summary>Adds a path that was there, with all the signatures it has now.</summary>
+    public void WriteSigned(PathInfo info) => _file.Write(new FileItem { Signed = RecordMapping.ToWire(info) });
 
     /// <summary>Ends the file; without this a reader takes it for torn.</summary>
     public void Finish() => _file.Finish();

@@ -53,6 +53,7 @@ internal static class RecordMapping
         Profile = header.Profile ?? "",
         ProfileTarget = header.ProfileTarget?.Value ?? "",
         DespiteWithdrawal = header.DespiteWithdrawal,
+        Signed = { header.Signed.Select(ToWire) },
     };
 
     public static BundleHeader FromWire(Wire.BundleHeader wire, string file) => Checked(file, () => new BundleHeader(
@@ -68,6 +69,7 @@ internal static class RecordMapping
         wire.ProfileTarget.Length == 0 ? null : StorePathName.Parse(wire.ProfileTarget))
     {
         DespiteWithdrawal = wire.DespiteWithdrawal,
+        Signed = wire.Signed.Count == 0 ? [] : [.. wire.Signed.Select(info => FromWire(info, file))],
     });
 
     public static Wire.DeltaObject ToWire(DeltaObject value) => new()

@@ -9,6 +9,9 @@ namespace CvmfsNix.Cluster.Store.Repositories;
 /// </summary>
 public sealed partial class RepositoryStore
 {
+    /// <summary>Signatures that a path may have; all of them are in every answer about it.</summary>
+    private const int SignaturesMax = 100;
+
     private NixSecretKey? _nixKey;
 
     /// <summary>Loads the key that signs paths; null, or what gives null: they are not signed here.</summary>
@@ -21,6 +24,18 @@ public sealed partial class RepositoryStore
             return info;
         string own = key.Sign(Fingerprint.Of(Format.StoreDirectory, info));
         return info with { Signatures = [.. info.Signatures.Where(s => !IsOf(key, s)), own] };
+    }
+
+    /// <summary>Those of the given signatures that a path has not yet and may get: of a legal form, not in our name, and not too many.</summary>
+    public IReadOnlyList<string> NewSignatures(PathInfo there, IReadOnlyList<string> given)
+    {
+        ArgumentNullException.ThrowIfNull(there);
+        ArgumentNullException.ThrowIfNull(given);
+        _nixKey ??= NixKey?.Invoke();
+        return
+        [
+            .. given.Where(s => NixPublicKey.IsSignature(s) && (_nixKey is not { } key || !IsOf(key, s))).Except(there.Signatures).Take(Math.Max(0, SignaturesMax - there.Signatures.Count)),
+        ];
     }
 
     // A bundle comes from a gateway, so what is in our name there is ours.

@@ -41,6 +41,7 @@ public sealed partial class RepositoryStore : IAsyncDisposable
     private readonly SemaphoreSlim _committing = new(1, 1);
     private readonly SemaphoreSlim _applying = new(1, 1);
     private readonly ConcurrentDictionary<ObjectHash, bool> _taggedComplete = new();
+    private HashSet<ObjectName> _ofRoot = [];
     private long _appliedSequence;
 
     private RepositoryStore(StoreLayout layout, RepositoryFormat format)
@@ -54,6 +55,7 @@ public sealed partial class RepositoryStore : IAsyncDisposable
         _applied = new AppliedArchive(layout.AppliedFolder(format.Repository), folder);
         _commits = new CommitBuilder(format, _objects, Blobs, Index, layout.WorkFolder(format.Repository));
         _commits.Certify = Certify;
+        _commits.NewSignatures = NewSignatures;
         _appliedSequence = _applied.LastEffective();
     }
 
@@ -182,6 +184,27 @@ public sealed partial class RepositoryStore : IAsyncDisposable
         return ExclusiveAsync(_committing, () => _commits.BuildRemovalAsync(head, paths, keepNeeded, drop, keys, now, cancellationToken), cancellationToken);
     }
 
+    /// <summary>
+    /// Makes a revision with the paths of <paramref name="head"/> and a database of Nix that has all of them. Durable on return and signed; nothing is visible. The caller appends the revision's
+    /// event and then adopts or discards.
+    /// </summary>
+    /// <returns>The revision; null when the database has all of them, or the repository has none.</returns>
+    public Task<CommittedRevision?> PrepareNixDatabaseAsync(RepositoryHead head, RepositoryKeys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(head);
+        ArgumentNullException.ThrowIfNull(keys);
+        return ExclusiveAsync(_committing, () => _commits.BuildDatabaseAsync(head, keys, now, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>When the database of Nix is to be brought up to the paths of the head; null = it is, as far as this process knows.</summary>
+    public TimeSpan? NixDatabaseDueIn => _commits.DatabaseDueIn;
+
+    /// <summary>Bytes of the database of Nix when it was last stored by this process; 0 = it was not.</summary>
+    public long NixDatabaseSize => _commits.DatabaseSize;
+
+    /// <summary>The stored bytes that the last storing of the database of Nix added, and how long it took.</summary>
+    public (long Bytes, TimeSpan Took) NixDatabaseStored => _commits.DatabaseStored;
+
     /// <summary>The grace of removed paths is over: they cannot be had back from here on.</summary>
     public Task ApplyExpiredAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ulong upTo, CancellationToken cancellationToken) => ApplyAsync(
         sequence,
@@ -265,6 +288,7 @@ public sealed partial class RepositoryStore : IAsyncDisposable
             async () =>
             {
                 await RequireCompleteAsync(initial, cancellationToken).ConfigureAwait(false);
+                await RequireOfRootAsync(initial.Head, cancellationToken).ConfigureAwait(false);
                 ApplyToIndex(initial);
                 await _applied.AddAsync(sequence, eventBytes, ManifestFile, initial.SignedManifest, cancellationToken).ConfigureAwait(false);
                 await WriteNamedAsync(MasterReplicaFile, MasterReplicaText).ConfigureAwait(false);
@@ -286,6 +310,7 @@ public sealed partial class RepositoryStore : IAsyncDisposable
             async () =>
             {
                 await RequireCompleteAsync(revision, cancellationToken).ConfigureAwait(false);
+                await RequireOfRootAsync(revision.Head, cancellationToken).ConfigureAwait(false);
                 if (MissingOfTags(revision.Head) is { Count: > 0 } missing)
                     throw new IncompleteStoreException(Format.Repository, $"tags of revision {revision.Head.Revision}", [.. missing.Take(IncompleteStoreException.MissingMax).Select(o => o.ToString())]);
                 // Before the archive: an event that is archived and in effect is not applied again, and would be missing in the index.
@@ -478,12 +503,44 @@ public sealed partial class RepositoryStore : IAsyncDisposable
                 missing.Add(root);
             else if (CatalogFile.NestedIn(Objects, root, Format.StoreRoot, Layout.WorkFolder(Format.Repository)) is { } store && !Objects.Refresh(store))
                 missing.Add(store);
+            else if (OfRoot(root)?.Where(o => !Objects.Refresh(o)).ToList() is { Count: > 0 } ofRoot)
+                missing.AddRange(ofRoot);
             else
                 _taggedComplete[hash] = true;
         }
 
         return missing;
     }
+
+    /// <summary>
+    /// What the root catalog of a revision itself names and is not here: the pieces of the database of Nix. Revisions say in their deltas what they add, not which of these pieces still count, so the catalog
+    /// is asked. Empty when the catalog is not here.
+    /// </summary>
+    public IReadOnlyList<ObjectName> MissingOfRoot(RepositoryHead head)
+    {
+        ArgumentNullException.ThrowIfNull(head);
+        if (!Format.HasNixDatabase)
+            return [];
+        HashSet<ObjectName> here = _ofRoot;
+        return [.. (OfRoot(new ObjectName(head.RootHash, ObjectKind.Catalog)) ?? []).Where(o => !here.Contains(o) && !Objects.Refresh(o))];
+    }
+
+    private async Task RequireOfRootAsync(RepositoryHead head, CancellationToken cancellationToken)
+    {
+        if (!Format.HasNixDatabase)
+            return;
+        HashSet<ObjectName> here = _ofRoot;
+        var root = new ObjectName(head.RootHash, ObjectKind.Catalog);
+        IReadOnlyList<ObjectName> named = OfRoot(root) ?? throw new IncompleteStoreException(Format.Repository, $"revision {head.Revision}", [root.ToString()]);
+        IReadOnlyList<ObjectName> missing = await Objects.ConfirmDurableAsync(named.Where(o => !here.Contains(o)), cancellationToken).ConfigureAwait(false);
+        if (missing.Count > 0)
+            throw new IncompleteStoreException(Format.Repository, $"revision {head.Revision}", [.. missing.Take(IncompleteStoreException.MissingMax).Select(o => o.ToString())]);
+        _ofRoot = [.. named];
+    }
+
+    // Null when the catalog is not here.
+    private List<ObjectName>? OfRoot(ObjectName root) =>
+        CatalogFile.ReferencesIn(Objects, root, Layout.WorkFolder(Format.Repository))?.Where(o => o.Kind != ObjectKind.Catalog).ToList();
 
     /// <summary>The whitelist was renewed.</summary>
     public Task ApplyWhitelistAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ReadOnlyMemory<byte> whitelist, CancellationToken cancellationToken) => ApplyAsync(
@@ -583,7 +640,8 @@ public sealed partial class RepositoryStore : IAsyncDisposable
         DeltaFile.Read(OpenBlob(records.DeltaDigest, records.Revision), records.DeltaDigest),
         Objects.Contains,
         publishedAt,
-        records.PathInfoDigest);
+        records.PathInfoDigest,
+        PathInfoFile.ReadSigned(OpenBlob(records.PathInfoDigest, records.Revision), records.PathInfoDigest));
 
     private Stream OpenBlob(string digest, ulong revision) =>
         Blobs.OpenRead(digest) ?? throw new IncompleteStoreException(Format.Repository, $"revision {revision}", [digest]);

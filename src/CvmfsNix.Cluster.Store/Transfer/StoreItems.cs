@@ -44,7 +44,7 @@ public static class StoreItems
     {
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(revision);
-        StoreItem[] made = [.. HotObjects(revision.Head).Select(StoreItem.Of), .. OfRecords(revision)];
+        StoreItem[] made = [.. HotObjects(revision.Head).Concat(revision.Made).Select(StoreItem.Of), .. OfRecords(revision)];
         return revision.Head.Previous is not null
             ? made
             : [.. made, StoreItem.Of(new ObjectName(store.Format.Certificate, ObjectKind.Certificate)), StoreItem.Of(CatalogRows.EmptyObject(store.Format.HashAlgorithm))];

@@ -30,7 +30,7 @@ public sealed class PushThroughFailoverTests(ITestOutputHelper output) : IDispos
         Assert.SkipWhen(PostgresServer.Missing is not null, PostgresServer.Missing ?? "");
         await using PostgresServer postgres = await PostgresServer.StartAsync(null, Ct);
         await using ClusterOfNodes cluster = await ClusterOfNodes.StartAsync(new ClusterSettings(postgres.ConnectionString("cvmfsnix")), Ct);
-        (await cluster.CliAsync(["repo", "create", Repository, "--store-directory", _folder.FullName + "/store"], Ct)).Succeeded();
+        (await cluster.CliAsync(["repo", "create", Repository, "--store-directory", _folder.FullName + "/store", "--nix-db"], Ct)).Succeeded();
         string root = (await NixAsync("nix-build", TestData.Path("nix/synth.nix"), "--no-out-link", "--arg", "n", "200", "--argstr", "seed", "failover")).Succeeded().Output.Trim();
         Dictionary<string, string[]> references = await ReferencesAsync(root);
         ClusterNode leader = await cluster.LeaderAsync(Ct);
@@ -63,6 +63,21 @@ public sealed class PushThroughFailoverTests(ITestOutputHelper output) : IDispos
         string target = $"local?root={_folder.FullName}/fetched";
         (await NixAsync("nix", "copy", "--no-check-sigs", "--from", $"{used.Http}/nix/{Repository}", "--to", target, root)).Succeeded();
         (await NixAsync("nix", "store", "verify", "--no-trust", "--store", target, "-r", root)).Succeeded();
+
+        // The database of Nix in the tree comes along once nobody waits, under the new leader.
+        string state = Directory.CreateDirectory(_folder.FullName + "/state").FullName;
+        await cluster.UntilAsync(async () => await RegisteredAsync(cluster, used, state) == references.Count, "the database of Nix has all paths", Ct);
+        output.WriteLine($"the database of Nix has all paths {Stopwatch.GetElapsedTime(killed).TotalSeconds:0.0} s after the kill");
+    }
+
+    private async Task<int> RegisteredAsync(ClusterOfNodes cluster, ClusterNode node, string state)
+    {
+        string folder = state + "/db";
+        if (Directory.Exists(folder))
+            Directory.Delete(folder, recursive: true);
+        (await cluster.CliAsync(["get", _folder.FullName + "/var/nix/db", folder, "--repo", Repository], Ct, node)).Succeeded();
+        (await ProgramRun.RunAsync("chmod", ["-R", "u+w", folder], cancellationToken: Ct)).Succeeded();
+        return Lines(await NixAsync("env", "NIX_STATE_DIR=" + state, "nix", "path-info", "--all")).Length;
     }
 
     public void Dispose()
@@ -95,9 +110,9 @@ public sealed class PushThroughFailoverTests(ITestOutputHelper output) : IDispos
         foreach (string path in Lines(await NixAsync("nix-store", "-qR", root)))
             references.Add(HashOf(path), [.. Lines(await NixAsync("nix-store", "-q", "--references", path)).Select(HashOf)]);
         return references;
-
-        static string[] Lines(ProgramRun run) => run.Succeeded().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
+
+    private static string[] Lines(ProgramRun run) => run.Succeeded().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     private static string HashOf(string path) => Path.GetFileName(path)[..32];
 

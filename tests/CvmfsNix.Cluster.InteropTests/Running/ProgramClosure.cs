@@ -22,6 +22,9 @@ public sealed class ProgramClosure : IAsyncLifetime
     /// <summary>The folder above <c>nix/store</c>.</summary>
     public string Folder => _nix!.ChrootFolder!;
 
+    /// <summary>The Nix that built it.</summary>
+    internal NixSandbox Nix => _nix!;
+
     /// <summary>The script, as it is called inside.</summary>
     public string App { get; private set; } = "";
 

@@ -68,10 +68,10 @@ public sealed class TestRepository : IAsyncDisposable
 
     /// <summary>Makes the repository with its first revision in effect.</summary>
     public static async Task<TestRepository> CreateAsync(
-        CancellationToken cancellationToken, HashAlgorithmId algorithm = HashAlgorithmId.Sha1, string storeDirectory = "/nix/store", int nestedMinEntries = 8)
+        CancellationToken cancellationToken, HashAlgorithmId algorithm = HashAlgorithmId.Sha1, string storeDirectory = "/nix/store", int nestedMinEntries = 8, bool nixDatabase = false)
     {
         string folder = Directory.CreateTempSubdirectory("cvmfsnix-store-").FullName;
-        RepositoryFormat format = FormatOf(algorithm, storeDirectory, nestedMinEntries);
+        RepositoryFormat format = FormatOf(algorithm, storeDirectory, nestedMinEntries) with { HasNixDatabase = nixDatabase };
         RepositoryStore store = await RepositoryStore.OpenAsync(new StoreLayout(folder), format, cancellationToken);
         var repository = new TestRepository(folder, format, store);
         CommittedRevision initial = await store.PrepareInitialAsync(repository.Keys, repository.Now, cancellationToken);
@@ -183,6 +183,15 @@ public sealed class TestRepository : IAsyncDisposable
     public async Task<CommittedRevision?> RemoveAsync(CancellationToken cancellationToken, params StorePathName[] paths)
     {
         CommittedRevision? revision = await Store.PrepareRemovalAsync(Head, paths, keepNeeded: true, [], Keys, Now, cancellationToken);
+        if (revision is not null)
+            await CommitAsync(revision, cancellationToken);
+        return revision;
+    }
+
+    /// <summary>Commits the revision that brings the database of Nix up to the paths; null when it is.</summary>
+    public async Task<CommittedRevision?> FinishNixDatabaseAsync(CancellationToken cancellationToken)
+    {
+        CommittedRevision? revision = await Store.PrepareNixDatabaseAsync(Head, Keys, Now, cancellationToken);
         if (revision is not null)
             await CommitAsync(revision, cancellationToken);
         return revision;

@@ -38,6 +38,8 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
     private const long TagBytesMax = 64L << 20;
     private const int HeaderBytes = 100;
 
+    private static readonly byte[] LinksFolder = ".links"u8.ToArray();
+
     private readonly RepositoryPath _storeRoot = format.StoreRoot;
 
     /// <summary>Checks a revision whose objects are all durable.</summary>
@@ -58,7 +60,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         Require(next.Paths == head.Paths + expected.Paths, GuardRules.Delta, _storeRoot.ToString(), $"It counts {next.Paths} paths; {head.Paths} were there and {expected.Paths} come.");
         CheckManifest(next, revision.SignedManifest, certificate);
         CheckTags(next);
-        CheckPresent(next);
+        CheckPresent(next, revision.Made);
         AddedRows added = CheckStore(next, storeFile, before, expected, cancellationToken);
         CheckRoot(next, added.Root, added.After.Self.Plus(added.After.Subtree), cancellationToken);
         CheckStoredHeader(next);
@@ -97,7 +99,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         Require(next.Paths == head.Paths - removed.Count, GuardRules.Delta, _storeRoot.ToString(), $"It counts {next.Paths} paths; {head.Paths} were there and {removed.Count} go.");
         CheckManifest(next, revision.SignedManifest, certificate);
         CheckTags(next);
-        CheckPresent(next);
+        CheckPresent(next, revision.Made);
         var name = new ObjectName(next.StoreCatalog, ObjectKind.Catalog);
         CatalogSummary store = CheckWhole(name, next.StoreCatalogSize, _storeRoot, next, cancellationToken);
         CheckRoot(next, store.RootRow, store.Self!.Plus(store.Subtree!), cancellationToken);
@@ -115,7 +117,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         {
             using CatalogReader reader = CatalogReader.Open(file);
             using IEnumerator<string> rows = reader.List(_storeRoot)
-                .Where(e => !e.Path.Name.Span.SequenceEqual(TreeRules.Marker))
+                .Where(e => !e.Path.Name.Span.SequenceEqual(TreeRules.Marker) && !(format.HasNixDatabase && e.Path.Name.Span.SequenceEqual(LinksFolder)))
                 .Select(e => System.Text.Encoding.UTF8.GetString(e.Path.Name.Span))
                 .GetEnumerator();
             foreach ((StorePathName path, IReadOnlyList<StorePathName> references, _, _) in paths.Facts())
@@ -142,7 +144,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
     {
         CheckManifest(revision.Head, revision.SignedManifest, certificate);
         CheckTags(revision.Head);
-        CheckPresent(revision.Head);
+        CheckPresent(revision.Head, revision.Made);
         CatalogSummary store = CheckWhole(
             new ObjectName(revision.Head.StoreCatalog, ObjectKind.Catalog), revision.Head.StoreCatalogSize, _storeRoot, revision.Head, cancellationToken);
         CheckRoot(revision.Head, store.RootRow, store.Self!.Plus(store.Subtree!), cancellationToken);
@@ -163,7 +165,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         Require(next.ManifestAt >= head.ManifestAt, VerifyRules.ManifestTime, "manifest", $"It is of {next.ManifestAt:u}, earlier than {head.ManifestAt:u} before it.");
         CheckManifest(next, tags.SignedManifest, certificate);
         CheckTags(next);
-        CheckPresent(next);
+        CheckPresent(next, []);
         HashSet<ObjectHash> needed = [next.RootHash, next.StoreCatalog, next.History, .. next.NamedTags.Select(t => t.RootHash)];
         if (next.Previous is { } previous)
             needed.Add(previous.RootHash);
@@ -194,11 +196,11 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         Require(!objects.FindMissing([new ObjectName(m.Certificate, ObjectKind.Certificate)]).Any(), VerifyRules.ObjectMissing, file, $"The certificate {m.Certificate} is not in the store.");
     }
 
-    private void CheckPresent(RepositoryHead next)
+    private void CheckPresent(RepositoryHead next, IReadOnlyList<ObjectName> made)
     {
         ObjectName[] own =
         [
-            new(next.RootHash, ObjectKind.Catalog), new(next.StoreCatalog, ObjectKind.Catalog), new(next.History, ObjectKind.History),
+            new(next.RootHash, ObjectKind.Catalog), new(next.StoreCatalog, ObjectKind.Catalog), new(next.History, ObjectKind.History), .. made,
         ];
         if (objects.FindMissing(own) is { Count: > 0 } missing)
             throw new CommitNotValidException(VerifyRules.ObjectMissing, missing[0].ToString(), "It is not in the store.");

@@ -44,7 +44,7 @@ internal sealed class CollectionModel(TestRepository repository) : IAsyncDisposa
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public static async Task<CollectionModel> CreateAsync() => new(await TestRepository.CreateAsync(Cancel));
+    public static async Task<CollectionModel> CreateAsync(bool nixDatabase = false) => new(await TestRepository.CreateAsync(Cancel, nixDatabase: nixDatabase));
 
     public void Pass(TimeSpan time)
     {
@@ -88,6 +88,12 @@ internal sealed class CollectionModel(TestRepository repository) : IAsyncDisposa
             await AppendAsync(revision);
     }
 
+    public async Task FinishNixDatabaseAsync()
+    {
+        if (await repository.Store.PrepareNixDatabaseAsync(repository.Head, repository.Keys, repository.Now, Cancel) is { } revision)
+            await AppendAsync(revision);
+    }
+
     public async Task TagAsync(string name)
     {
         var tag = new RepositoryTag(name, repository.Head.RootHash, repository.Head.Revision, repository.Head.PublishedAt, repository.Head.RootSize, "");
@@ -116,8 +122,8 @@ internal sealed class CollectionModel(TestRepository repository) : IAsyncDisposa
         new ObjectCollector(repository.Store, Grace, share: 1, clock ?? TimeProvider.System) { At = at }.RunAsync(RootsAsync, Cancel);
 
     /// <summary>As a mirror does, which knows nothing of removals.</summary>
-    public Task<CollectionResult> CollectTwiceAsync() => new ObjectCollector(repository.Store, Grace, share: 1, TimeProvider.System, twice: true).RunAsync(
-        _ => Task.FromResult(new CollectionRoots([repository.Head.RootHash], [], []) { IfThere = [repository.Head.Previous!.RootHash] }), Cancel);
+    public Task<CollectionResult> CollectTwiceAsync(params string[] tags) => new ObjectCollector(repository.Store, Grace, share: 1, TimeProvider.System, twice: true).RunAsync(
+        _ => Task.FromResult(new CollectionRoots([repository.Head.RootHash, .. repository.Head.NamedTags.Where(t => tags.Contains(t.Name)).Select(t => t.RootHash)], [], []) { IfThere = [repository.Head.Previous!.RootHash] }), Cancel);
 
     /// <summary>What was found unneeded was found so earlier.</summary>
     public void AgeSightings(TimeSpan time)
