@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using CvmfsNix.Cluster.Cli.CommandLine;
 using CvmfsNix.Cluster.Cli.Output;
 using CvmfsNix.Cluster.Cli.Pbm;
+using CvmfsNix.Cluster.Cli.Publishing;
 
 using var interruption = new CancellationTokenSource();
 int interruptedCode = ExitCode.Interrupted;
@@ -22,4 +23,5 @@ using PosixSignalRegistration sigterm = PosixSignalRegistration.Create(PosixSign
 var context = new CommandContext(
     Terminal.OfProcess(), new GlobalOptions(Environment.GetEnvironmentVariable), TimeProvider.System, () => Console.In);
 int exit = await CommandLineProgram.RunAsync(PbmProgram.ByName(args), context, () => interruptedCode, interruption.Token);
+await BuilderTraces.EndAsync();
 return interruption.IsCancellationRequested && exit != ExitCode.Done ? interruptedCode : exit;

@@ -15,8 +15,15 @@ public interface IRepositoryHistory
     /// <summary>A revision; null when there is none of that number here.</summary>
     Task<PastRevision?> RevisionAsync(string fqrn, ulong revision, CancellationToken ct);
 
-    /// <summary>The paths that revisions after <paramref name="after"/> up to <paramref name="upTo"/> brought, ascending by name.</summary>
-    IAsyncEnumerable<(PathInfo Path, ulong Revision)> PathsAsync(string fqrn, ulong after, ulong upTo, CancellationToken ct);
+    /// <summary>
+    /// What is different between two revisions, ascending by name: paths that only one of them has. What a revision between them brought is left out once its records are
+    /// forgotten; a path whose removal alone is still known is shown as removed.
+    /// </summary>
+    /// <param name="fqrn">The repository.</param>
+    /// <param name="after">The older revision.</param>
+    /// <param name="upTo">The newer one.</param>
+    /// <param name="ct">Gives up.</param>
+    IAsyncEnumerable<PathChange> ChangesAsync(string fqrn, ulong after, ulong upTo, CancellationToken ct);
 
     /// <summary>A committed path; null when it is not in the repository.</summary>
     IndexedPath? Find(string fqrn, StorePathName path);
@@ -27,6 +34,12 @@ public interface IRepositoryHistory
     /// <summary>Committed paths that refer to a path, itself left out; at most <paramref name="max"/>.</summary>
     IReadOnlyList<StorePathName> Referrers(string fqrn, StorePathName path, int max);
 }
+
+/// <summary>A path that came or went.</summary>
+/// <param name="Path">Its registration.</param>
+/// <param name="Came">False: it went.</param>
+/// <param name="Revision">The revision that did it last.</param>
+public sealed record PathChange(PathInfo Path, bool Came, ulong Revision);
 
 /// <summary>A revision and the event that made it.</summary>
 /// <param name="Event">In the repository's journal.</param>

@@ -51,11 +51,12 @@ internal sealed class RepositoryHistory(LocalRepositories local, IJournalReader 
         return null;
     }
 
-    public async IAsyncEnumerable<(PathInfo Path, ulong Revision)> PathsAsync(string fqrn, ulong after, ulong upTo, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<PathChange> ChangesAsync(string fqrn, ulong after, ulong upTo, [EnumeratorCancellation] CancellationToken ct)
     {
         var repository = local.Require(fqrn);
         var store = Store(repository);
-        var paths = new SortedDictionary<string, (PathInfo, ulong)>(StringComparer.Ordinal);
+        // The first thing that happened to a path tells whether it was there, the last one whether it is.
+        var paths = new SortedDictionary<string, (bool Was, PathChange Last)>(StringComparer.Ordinal);
         await foreach (var past in ReadAsync(repository, Math.Max(1, (long)after), ct).ConfigureAwait(false))
         {
             ulong revision = past.Revision.Head.Revision;
@@ -63,14 +64,29 @@ internal sealed class RepositoryHistory(LocalRepositories local, IJournalReader 
                 continue;
             if (revision > upTo)
                 break;
-            if (store.Blobs.OpenRead(past.Revision.PathInfoDigest) is not { } file)
-                throw new PublishingException(PublishingCodes.UnknownRevision, $"This node has no list of the paths of revision {revision}.", fqrn, "Ask another node.");
-            foreach (var info in PathInfoFile.Read(file, past.Revision.PathInfoDigest))
-                paths.TryAdd(info.Path.Value, (info, revision));
+            string digest = past.Revision.PathInfoDigest;
+            // Of what it brought, nothing is left.
+            if (!store.Blobs.Contains(digest) && await repository.IsForgottenAsync(revision, ct).ConfigureAwait(false))
+                continue;
+            foreach (var info in PathInfoFile.Read(Open(digest, revision), digest))
+                Note(new PathChange(info, true, revision));
+            if (past.Revision.PathsRemoved == 0)
+                continue;
+            foreach (var record in PathInfoFile.ReadRemoved(Open(digest, revision), store.Format.HashAlgorithm, digest))
+                Note(new PathChange(record.Info, false, revision));
         }
 
-        foreach (var path in paths.Values)
-            yield return path;
+        foreach (var (was, last) in paths.Values)
+        {
+            if (was != last.Came)
+                yield return last;
+        }
+
+        void Note(PathChange change) =>
+            paths[change.Path.Path.Value] = (paths.TryGetValue(change.Path.Path.Value, out var known) ? known.Was : !change.Came, change);
+
+        Stream Open(string digest, ulong revision) => store.Blobs.OpenRead(digest)
+            ?? throw new PublishingException(PublishingCodes.UnknownRevision, $"This node has no list of the paths of revision {revision}.", fqrn, "Ask another node.");
     }
 
     public IndexedPath? Find(string fqrn, StorePathName path) => Store(local.Require(fqrn)).Index.Paths.Find(path);

@@ -31,6 +31,16 @@ public interface IRepositoryRetention
     /// <exception cref="PublishingException">UnknownRepository, InvalidRequest, NoLeader, OutcomeUnknown.</exception>
     Task<RetentionProtocol.RemovalIs> WithdrawAsync(string fqrn, StorePathName path, string reason, string by, CancellationToken ct);
 
+    /// <summary>
+    /// Makes what an earlier revision had the newest one; on return that is in the journal and, unless this node lags, served here. What was withdrawn since stays away. Safe to repeat.
+    /// </summary>
+    /// <param name="fqrn">The repository.</param>
+    /// <param name="to">A revision's number, the name of a tag, or <c>trunk-previous</c>.</param>
+    /// <param name="by">Who asks.</param>
+    /// <param name="ct">Gives up waiting.</param>
+    /// <exception cref="PublishingException">UnknownRepository, UnknownRevision, UnknownTag, TooFewCopies, NoLeader, OutcomeUnknown.</exception>
+    Task<RetentionProtocol.RolledBack> RollBackAsync(string fqrn, string to, string by, CancellationToken ct);
+
     /// <summary>Named tags whose revisions have a path, as far as their catalogs are here.</summary>
     /// <exception cref="PublishingException">UnknownRepository.</exception>
     Task<IReadOnlyList<string>> TagsWithAsync(string fqrn, StorePathName path, CancellationToken ct);

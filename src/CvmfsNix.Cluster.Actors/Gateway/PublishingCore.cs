@@ -23,6 +23,9 @@ internal sealed class PublishingCore(
     IReplicationCore replication,
     CoreOptions options) : IPublishingCore
 {
+    // The replicas are likely to be asked in vain, too.
+    private static readonly TimeSpan WithoutLeader = TimeSpan.FromSeconds(1);
+
     public bool IsReady => NotReadyReason.Length == 0;
 
     public string NotReadyReason => readiness.Reason;
@@ -64,6 +67,8 @@ internal sealed class PublishingCore(
 
     public async Task<ClusterStatus> StatusAsync(CancellationToken ct)
     {
+        // At once: while a leader is replaced neither is answered, and what is known of the members is wanted most.
+        var replicas = core.Joined is null ? Task.FromResult<IReadOnlyList<ReplicaView>>([]) : ReplicasAsync(ct);
         var leader = await questions.LeaderStatusAsync(ct).ConfigureAwait(false);
         if (core.Joined is not { } member)
             return new ClusterStatus(Address, options.Roles, null, 0, [], views.Views(null));
@@ -72,7 +77,13 @@ internal sealed class PublishingCore(
             .Select(m => new MemberView(m.Address.ToString(), [.. m.Roles.Where(options.Roles.Contains).Order(StringComparer.Ordinal)], m.Status.ToString(), !state.Unreachable.Contains(m)))
             .OrderBy(m => m.Address, StringComparer.Ordinal)
             .ToList();
-        return new ClusterStatus(Address, options.Roles, leader?.Node, leader?.Epoch ?? 0, members, views.Views(leader)) { Replicas = await ReplicasAsync(ct).ConfigureAwait(false) };
+        return new ClusterStatus(Address, options.Roles, leader?.Node, leader?.Epoch ?? 0, members, views.Views(leader)) { Replicas = await (leader is null ? InTimeAsync() : replicas).ConfigureAwait(false) };
+
+        async Task<IReadOnlyList<ReplicaView>> InTimeAsync()
+        {
+            await Task.WhenAny(replicas, Task.Delay(WithoutLeader, ct)).ConfigureAwait(false);
+            return replicas.IsCompletedSuccessfully ? await replicas.ConfigureAwait(false) : [];
+        }
     }
 
     private async Task<IReadOnlyList<ReplicaView>> ReplicasAsync(CancellationToken ct)

@@ -1,7 +1,9 @@
+using System.Globalization;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Actors.Leadership;
 using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Nix.StorePaths;
@@ -77,16 +79,33 @@ internal sealed class RepositoryRetention(CoreQuestions questions, LocalReposito
         if (reason.Length is 0 or > RetentionLimits.ReasonLengthMax || reason.Any(char.IsControl))
             throw new PublishingException(PublishingCodes.InvalidRequest, $"A reason has 1 to {RetentionLimits.ReasonLengthMax} characters, none of them a control character.", path.Value, "Say why in a sentence.");
         var answer = (RemovalIs)await AskAsync(new WithdrawPath(repository.Definition.Repository, path, reason, By(by)), WithdrawTimeout, path.Value, ct).ConfigureAwait(false);
+        await ServedAsync(repository, answer.SequenceNumber, ct).ConfigureAwait(false);
+        return answer;
+    }
+
+    public async Task<RolledBack> RollBackAsync(string fqrn, string to, string by, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(to);
+        var repository = local.Require(fqrn);
+        // A number is a revision, whatever tags are called.
+        bool number = ulong.TryParse(to, NumberStyles.None, CultureInfo.InvariantCulture, out ulong revision);
+        if (number ? revision == 0 : !TagDatabase.IsValidName(to))
+            throw new PublishingException(PublishingCodes.InvalidRequest, $"\"{to}\" is neither a revision nor the name of a tag.", fqrn, "Give the number of a revision, a tag, or trunk-previous.");
+        var answer = (RolledBack)await AskAsync(new RollBack(repository.Definition.Repository, revision, number ? "" : to, By(by)), WithdrawTimeout, fqrn, ct).ConfigureAwait(false);
+        await ServedAsync(repository, answer.SequenceNumber, ct).ConfigureAwait(false);
+        return answer;
+    }
+
+    private static async Task ServedAsync(LocalRepository repository, long sequenceNumber, CancellationToken ct)
+    {
         try
         {
-            await repository.WaitForSequenceAsync(answer.SequenceNumber, ct).WaitAsync(ServedTimeout, ct).ConfigureAwait(false);
+            await repository.WaitForSequenceAsync(sequenceNumber, ct).WaitAsync(ServedTimeout, ct).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             // It is in the journal all the same.
         }
-
-        return answer;
     }
 
     public async Task<IReadOnlyList<string>> TagsWithAsync(string fqrn, StorePathName path, CancellationToken ct)

@@ -54,6 +54,9 @@ public sealed record CoreOptions
     /// </summary>
     public TimeSpan GcGrace { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>How long the events a store has applied stay beside its objects: so old may the backup of a journal be that is mended without loss.</summary>
+    public TimeSpan ArchiveKeep { get; init; } = TimeSpan.FromDays(7);
+
     /// <summary>How often the rules of retention are looked at where that goes by itself.</summary>
     public TimeSpan RemovalEvery { get; init; } = TimeSpan.FromHours(24);
 

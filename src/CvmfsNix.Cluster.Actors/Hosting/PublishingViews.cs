@@ -105,6 +105,9 @@ public sealed record RepositoryView
     /// <summary>End of the whitelist's validity.</summary>
     public DateTimeOffset WhitelistExpiresAt { get; init; }
 
+    /// <summary>Whether a leader told the time of publishing, the paths and the whitelist's end: they are nothing otherwise.</summary>
+    public bool IsTold => WhitelistExpiresAt > DateTimeOffset.UnixEpoch;
+
     /// <summary>Public master key on this node.</summary>
     public string PublicKeyFile { get; init; } = "";
 

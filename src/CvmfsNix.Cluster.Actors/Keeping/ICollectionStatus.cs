@@ -8,6 +8,9 @@ public interface ICollectionStatus
     /// <summary>Of a repository; <see cref="CollectionStatus.Never"/> when there was none since the start.</summary>
     CollectionStatus Of(string repository);
 
+    /// <summary>What was deleted since the start, by runs that ended.</summary>
+    (long Objects, long Bytes) DeletedOf(string repository) => (0, 0);
+
     /// <summary>Starts one soon instead of at its time.</summary>
     void RunSoon(string repository);
 }

@@ -10,6 +10,9 @@ internal sealed class JournalView(RepositoryId repository, IJournalReader journa
     private RepositoryState _state = RepositoryState.Empty;
     private long _sequence;
 
+    /// <summary>The record files there are, after the event that was asked for last.</summary>
+    public RecordBook Records { get; } = new();
+
     /// <summary>The state after an event; never before one that was asked for.</summary>
     public async Task<RepositoryState> AtAsync(long sequence, CancellationToken ct)
     {
@@ -20,6 +23,7 @@ internal sealed class JournalView(RepositoryId repository, IJournalReader journa
             if (number > sequence)
                 break;
             _state = _state.Apply((IRepositoryEvent)@event);
+            Records.Add((IRepositoryEvent)@event);
             _sequence = number;
         }
 

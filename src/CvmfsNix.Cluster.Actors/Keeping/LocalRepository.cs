@@ -2,8 +2,11 @@ using System.Security.Cryptography;
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Actors.Serialization;
+using CvmfsNix.Cluster.Actors.Telemetry;
+using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Retention;
+using CvmfsNix.Cluster.Model.Tracing;
 
 namespace CvmfsNix.Cluster.Actors.Keeping;
 
@@ -19,6 +22,7 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
     private readonly Lock _gate = new();
     private readonly RecentEvents _recent = new();
     private readonly List<(ulong Revision, TaskCompletionSource Done)> _waiters = [];
+    private volatile ForgottenUpTo _forgotten = new(0, RevisionSet.Empty);
     private ulong _revision = backend.ServedRevision;
     private long _seen = backend.AppliedSequence;
 
@@ -48,6 +52,9 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
     /// <summary>Raised after each event that was applied or passed over; handlers return at once.</summary>
     public event Action? Moved;
 
+    /// <summary>Nothing is deleted here until an event says otherwise; known of what was followed since the start.</summary>
+    public bool Paused { get; private set; }
+
     /// <summary>True once the store reached the end of the journal for the first time since the start.</summary>
     public bool CaughtUp { get; private set; }
 
@@ -70,23 +77,23 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
             var due = new List<NettedEvent>();
             // Mostly few, and then they are read once.
             var first = await FirstAsync(ct).ConfigureAwait(false);
-            ulong expired = first.Count < AppliedTogether ? Expired(0, first.Select(e => e.Event)) : await ExpiredBeyondAsync(ct).ConfigureAwait(false);
+            var later = first.Count < AppliedTogether ? Later.None.And(first.Select(e => e.Event)) : await LaterAsync(SeenSequence + 1, ct).ConfigureAwait(false);
             if (first.Count < AppliedTogether)
             {
                 foreach (var (sequenceNumber, @event) in first)
-                    due.AddRange(netting.Add(sequenceNumber, @event).Select(e => WithoutRemoved(e, expired)));
+                    due.AddRange(netting.Add(sequenceNumber, @event).Select(e => e.Knowing(later.Expired, later.Forgotten)));
             }
             else
             {
                 await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), SeenSequence + 1, ct).ConfigureAwait(false))
                 {
-                    due.AddRange(netting.Add(sequenceNumber, (IRepositoryEvent)@event).Select(e => WithoutRemoved(e, expired)));
+                    due.AddRange(netting.Add(sequenceNumber, (IRepositoryEvent)@event).Select(e => e.Knowing(later.Expired, later.Forgotten)));
                     if (due.Count >= AppliedTogether)
                         await ApplyAsync(due, ct).ConfigureAwait(false);
                 }
             }
 
-            due.AddRange(netting.End().Select(e => WithoutRemoved(e, expired)));
+            due.AddRange(netting.End().Select(e => e.Knowing(later.Expired, later.Forgotten)));
             await ApplyAsync(due, ct).ConfigureAwait(false);
             if (backend.IndexedRevision < Revision)
                 await ReindexAsync(ct).ConfigureAwait(false);
@@ -125,6 +132,16 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
         }
 
         return events;
+    }
+
+    /// <summary>Whether nothing is left of a revision, as far as this store has followed.</summary>
+    public async Task<bool> IsForgottenAsync(ulong revision, CancellationToken ct)
+    {
+        long seen = SeenSequence;
+        var known = _forgotten;
+        if (known.Sequence < seen)
+            _forgotten = known = new ForgottenUpTo(seen, known.Revisions.Union((await LaterAsync(known.Sequence + 1, ct).ConfigureAwait(false)).Forgotten));
+        return known.Revisions.Contains(revision);
     }
 
     /// <summary>Completes when at least this revision is served here.</summary>
@@ -223,24 +240,38 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
         return events;
     }
 
-    // What was removed by this revision or an earlier one is gone for good, says an event that is yet to be applied here.
-    private async Task<ulong> ExpiredBeyondAsync(CancellationToken ct)
+    // What events that are yet to be applied here say of those before them.
+    private async Task<Later> LaterAsync(long from, CancellationToken ct)
     {
-        ulong expired = 0;
-        await foreach (var (_, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), SeenSequence + 1, ct).ConfigureAwait(false))
-            expired = Expired(expired, [(IRepositoryEvent)@event]);
-        return expired;
+        var later = Later.None;
+        await foreach (var (_, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), from, ct).ConfigureAwait(false))
+            later = later.And([(IRepositoryEvent)@event]);
+        return later;
     }
 
-    private static ulong Expired(ulong known, IEnumerable<IRepositoryEvent> events) => events.OfType<RemovalsExpired>().Select(e => e.UpTo).Append(known).Max();
+    private sealed record ForgottenUpTo(long Sequence, RevisionSet Revisions);
 
-    private static NettedEvent WithoutRemoved(NettedEvent e, ulong expired) =>
-        e.Effect is EventEffect.Pass or EventEffect.PassWithCatalogs && e.Event is RevisionCommitted { Revision.Head.Revision: var revision } && revision < expired
-            ? e with { Effect = EventEffect.PassRecords }
-            : e;
+    /// <summary>What was removed by this revision or an earlier one is gone for good, and of these revisions nothing is left.</summary>
+    private sealed record Later(ulong Expired, RevisionSet Forgotten)
+    {
+        public static readonly Later None = new(0, RevisionSet.Empty);
+
+        public Later And(IEnumerable<IRepositoryEvent> events)
+        {
+            var (expired, forgotten) = (Expired, Forgotten);
+            foreach (var @event in events)
+            {
+                expired = @event is RemovalsExpired removals ? Math.Max(expired, removals.UpTo) : expired;
+                forgotten = @event is RecordsForgotten records ? forgotten.Union(records.Revisions) : forgotten;
+            }
+
+            return new Later(expired, forgotten);
+        }
+    }
 
     private async Task ApplyAsync(List<NettedEvent> events, CancellationToken ct)
     {
+        var started = DateTimeOffset.UtcNow;
         await backend.CompleteAsync(events, ct).ConfigureAwait(false);
         foreach (var (sequenceNumber, @event, effect) in events)
         {
@@ -248,11 +279,24 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
                 await backend.ApplyAsync(sequenceNumber, @event, ct).ConfigureAwait(false);
             else if (effect == EventEffect.PassRecords)
                 await backend.PassRecordsAsync(sequenceNumber, @event, ct).ConfigureAwait(false);
+            else if (effect == EventEffect.PassForgotten)
+                await backend.PassForgottenAsync(sequenceNumber, @event, ct).ConfigureAwait(false);
             else
                 await backend.PassAsync(sequenceNumber, @event, effect == EventEffect.PassWithCatalogs, ct).ConfigureAwait(false);
             _recent.Add(sequenceNumber, @event);
+            if (@event is RetentionSet { Rules.Paused: var paused })
+                Paused = paused;
             Advance(sequenceNumber, effect == EventEffect.Apply ? (RevisionOf(@event)?.Head ?? (@event as ITagEvent)?.State.Head)?.Revision : null);
             Moved?.Invoke();
+        }
+
+        if (PublishSteps.Followed)
+        {
+            ServedSteps.Tell(
+                definition.Repository.Value,
+                PublishStep.Serve,
+                events.Select(e => e.Event).OfType<RevisionCommitted>().Select(e => (e.At, e.Revision.Head.Revision, (IReadOnlyList<TransactionId>)[.. e.Outcomes.Select(o => o.Id)])),
+                started);
         }
 
         events.Clear();
@@ -264,11 +308,16 @@ internal sealed class LocalRepository(RepositoryDefinition definition, IReposito
         ulong indexed = backend.IndexedRevision;
         if (indexed >= Revision)
             return;
+        var forgotten = (await LaterAsync(1, ct).ConfigureAwait(false)).Forgotten;
         await foreach (var (sequenceNumber, @event) in journal.ReadAsync(PersistenceIds.Repository(definition.Repository), 1, ct).ConfigureAwait(false))
         {
             if (sequenceNumber > SeenSequence)
                 break;
-            if (RevisionOf((IRepositoryEvent)@event) is { } revision && revision.Head.Revision > indexed)
+            if (RevisionOf((IRepositoryEvent)@event) is not { } revision || revision.Head.Revision <= indexed)
+                continue;
+            if (forgotten.Contains(revision.Head.Revision))
+                await backend.ReindexForgottenAsync(revision, ct).ConfigureAwait(false);
+            else
                 await backend.ReindexAsync(revision, ct).ConfigureAwait(false);
         }
     }

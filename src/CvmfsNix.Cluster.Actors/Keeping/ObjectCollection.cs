@@ -18,11 +18,15 @@ internal sealed class ObjectCollection(LocalRepositories local, IJournalReader j
     private const double Share = 0.3;
 
     private readonly ConcurrentDictionary<string, CollectionStatus> _status = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (long Objects, long Bytes)> _deleted = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _wanted = new(StringComparer.Ordinal);
     private readonly Dictionary<string, JournalView> _views = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public CollectionStatus Of(string repository) => _status.GetValueOrDefault(repository) ?? CollectionStatus.Never;
+
+    /// <inheritdoc/>
+    public (long Objects, long Bytes) DeletedOf(string repository) => _deleted.GetValueOrDefault(repository);
 
     /// <inheritdoc/>
     public void RunSoon(string repository) => _wanted[repository] = true;
@@ -49,15 +53,36 @@ internal sealed class ObjectCollection(LocalRepositories local, IJournalReader j
         // Whoever has not followed the journal does not know what is needed.
         if (repository.Backend is not StoreBackend backend || !repository.CaughtUp || repository.Problem is not null || backend.Store.IsIncomplete || backend.Store.Served is null)
             return;
+        if (!_views.TryGetValue(name, out var known))
+            _views.Add(name, known = new JournalView(repository.Definition.Repository, journal));
         var before = Of(name);
         _status[name] = before with { Running = true, StartedAt = clock.GetUtcNow() };
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        void Moved()
+        {
+            if (repository.Paused)
+                stop.Cancel();
+        }
+
+        repository.Moved += Moved;
         try
         {
+            if ((await known.AtAsync(repository.SeenSequence, ct).ConfigureAwait(false)).Retention.Paused || repository.Paused)
+                stop.Cancel();
+            stop.Token.ThrowIfCancellationRequested();
             // Nobody says when a piece of the database of Nix was superseded: it may be old, and needed a moment ago.
-            var result = await new ObjectCollector(backend.Store, Grace, Share, clock, twice: backend.Store.Format.HasNixDatabase).RunAsync(token => RootsAsync(repository, backend, token), ct).ConfigureAwait(false);
+            var collector = new ObjectCollector(backend.Store, Grace, Share, clock, twice: backend.Store.Format.HasNixDatabase) { Planned = r => _status[name] = Of(name) with { Result = r } };
+            var result = await collector.RunAsync(token => RootsAsync(repository, backend, token), stop.Token).ConfigureAwait(false);
+            await ForgetAsync(repository, backend, ct).ConfigureAwait(false);
             _status[name] = new CollectionStatus(false, Of(name).StartedAt, clock.GetUtcNow(), result, "");
+            _deleted.AddOrUpdate(name, (result.DeletedObjects, result.DeletedBytes), (_, d) => (d.Objects + result.DeletedObjects, d.Bytes + result.DeletedBytes));
             if (result.DeletedObjects > 0)
                 log.LogInformation("{Repository}: {Objects} objects of {Bytes} bytes that nothing needs were deleted", name, result.DeletedObjects, result.DeletedBytes);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested && !ct.IsCancellationRequested)
+        {
+            // Paused: what was deleted until then is deleted, the rest waits.
+            _status[name] = Of(name) with { Running = false, StartedAt = before.StartedAt, Problem = "" };
         }
         catch (Exception e) when (e is not OperationCanceledException || !ct.IsCancellationRequested)
         {
@@ -65,6 +90,28 @@ internal sealed class ObjectCollection(LocalRepositories local, IJournalReader j
             if (before.Problem != e.Message)
                 log.LogError(e, "{Repository}: nothing is collected from this node's store", name);
         }
+        finally
+        {
+            repository.Moved -= Moved;
+        }
+    }
+
+    // What nobody needs of the history: record files of which nothing is left, and archived events that are older than any journal is restored.
+    private async Task ForgetAsync(LocalRepository repository, StoreBackend backend, CancellationToken ct)
+    {
+        string name = repository.Definition.Repository.Value;
+        var view = _views[name];
+        await view.AtAsync(repository.SeenSequence, ct).ConfigureAwait(false);
+        var due = view.Records.Deletable();
+        if (due.Count > 0)
+        {
+            var (files, bytes) = await Task.Run(() => backend.Store.ForgetRecords(due, clock.GetUtcNow() - Grace), ct).ConfigureAwait(false);
+            view.Records.Gone(due.Where(d => !backend.Store.Blobs.Contains(d)));
+            if (files > 0)
+                log.LogInformation("{Repository}: {Files} record files of {Bytes} bytes of revisions of which nothing is left were deleted", name, files, bytes);
+        }
+
+        await backend.Store.TrimArchiveAsync(clock.GetUtcNow() - options.ArchiveKeep, ct).ConfigureAwait(false);
     }
 
     /// <summary>What the journal says is needed, up to what this store has followed: what comes later was counted on when it came, or lies in the bundle of its transaction.</summary>

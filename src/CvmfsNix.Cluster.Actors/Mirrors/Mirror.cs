@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Akka.Actor;
+using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Replication.Sources;
 using CvmfsNix.Cluster.Store.Repositories;
 using Microsoft.Extensions.Logging;
@@ -32,6 +33,9 @@ internal sealed class Mirror(MirrorOptions options, FetchSources sources, TimePr
     private bool _heardOfAll;
 
     public FetchSources Sources => sources;
+
+    /// <summary>Reads the histories of the receivers; null before they run.</summary>
+    public IJournalReader? Journal { get; set; }
 
     public bool IsReady => _ready.Task.IsCompletedSuccessfully;
 

@@ -1,3 +1,5 @@
+using CvmfsNix.Cluster.Actors.Journal;
+using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Store.Collection;
@@ -11,13 +13,14 @@ namespace CvmfsNix.Cluster.Actors.Mirrors;
 /// Deletes from a mirror's stores what its served revision and tags do not need, after a grace of its own: what was found to be needed by nothing twice, a grace
 /// apart. A mirror nets events, so nobody tells it what was removed when; and readers may be in the revision before.
 /// </summary>
-internal sealed class MirrorCollection(IMirror mirror, MirrorOptions options, TimeProvider clock, ILogger<MirrorCollection> log) : BackgroundService
+internal sealed class MirrorCollection(Mirror mirror, MirrorOptions options, TimeProvider clock, ILogger<MirrorCollection> log) : BackgroundService
 {
     private static readonly TimeSpan PauseMin = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PauseMax = TimeSpan.FromHours(6);
     private const double Share = 0.3;
 
     private readonly Dictionary<string, string> _problems = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (RecordBook Book, long Read)> _books = new(StringComparer.Ordinal);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -37,6 +40,7 @@ internal sealed class MirrorCollection(IMirror mirror, MirrorOptions options, Ti
         try
         {
             var result = await new ObjectCollector(store, options.GcGrace, Share, clock, twice: true).RunAsync(token => RootsAsync(store, token), ct).ConfigureAwait(false);
+            await ForgetAsync(repository, store, ct).ConfigureAwait(false);
             _problems.Remove(repository);
             if (result.DeletedObjects > 0)
                 log.LogInformation("{Repository}: {Objects} objects of {Bytes} bytes that nothing needs were deleted", repository, result.DeletedObjects, result.DeletedBytes);
@@ -47,6 +51,36 @@ internal sealed class MirrorCollection(IMirror mirror, MirrorOptions options, Ti
                 log.LogError(e, "{Repository}: nothing is collected from this mirror's store", repository);
             _problems[repository] = e.Message;
         }
+    }
+
+    // As a core node does it; which record files there are is told by this mirror's own journal.
+    private async Task ForgetAsync(string repository, RepositoryStore store, CancellationToken ct)
+    {
+        var now = clock.GetUtcNow();
+        if (mirror.Journal is { } journal)
+        {
+            var (book, read) = _books.GetValueOrDefault(repository, (new RecordBook(), 0));
+            await foreach (var (number, @event) in journal.ReadAsync(PersistenceIds.Mirror(repository), read + 1, ct).ConfigureAwait(false))
+            {
+                if (@event is MirrorApplied applied)
+                {
+                    foreach (var records in applied.Records)
+                        book.Add(records);
+                    book.Forget(applied.Forgotten);
+                }
+
+                read = number;
+            }
+
+            _books[repository] = (book, read);
+            var due = book.Deletable();
+            var (files, bytes) = await Task.Run(() => store.ForgetRecords(due, now - options.GcGrace), ct).ConfigureAwait(false);
+            book.Gone(due.Where(d => !store.Blobs.Contains(d)));
+            if (files > 0)
+                log.LogInformation("{Repository}: {Files} record files of {Bytes} bytes of revisions of which nothing is left were deleted", repository, files, bytes);
+        }
+
+        await store.TrimArchiveAsync(now - options.ArchiveKeep, ct).ConfigureAwait(false);
     }
 
     /// <summary>

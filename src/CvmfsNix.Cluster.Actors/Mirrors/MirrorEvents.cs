@@ -1,5 +1,6 @@
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Store.Repositories;
 
 namespace CvmfsNix.Cluster.Actors.Mirrors;
@@ -22,7 +23,11 @@ internal sealed record MirrorPinned(RepositoryDefinition Definition, string Publ
 /// <param name="Collected">Objects that may go after a while.</param>
 /// <param name="At">When.</param>
 internal sealed record MirrorApplied(
-    long Sequence, long Visible, ulong Revision, string RootHash, IReadOnlyList<RevisionRecords> Records, IReadOnlyList<ObjectName> Collected, DateTimeOffset At) : IMirrorEvent;
+    long Sequence, long Visible, ulong Revision, string RootHash, IReadOnlyList<RevisionRecords> Records, IReadOnlyList<ObjectName> Collected, DateTimeOffset At) : IMirrorEvent
+{
+    /// <summary>Revisions whose record files nobody needs.</summary>
+    public RevisionSet Forgotten { get; init; } = RevisionSet.Empty;
+}
 
 /// <summary>Collected objects are deleted.</summary>
 /// <param name="AppliedBefore">Those of steps taken before this moment.</param>

@@ -21,7 +21,9 @@ internal sealed class MirrorLife(MirrorOptions options, Mirror mirror, IJournalD
         await database.PrepareAsync(cancellationToken).ConfigureAwait(false);
         var life = _life = ActorSystemLife.Create(Configure, loggers);
         await life.StartAsync(cancellationToken).ConfigureAwait(false);
-        var settings = new ReceiverSettings(options, mirror, engines, new JournalReader(() => life.System), clock, loggers.CreateLogger<ReplicaReceiver>());
+        var journal = new JournalReader(() => life.System);
+        mirror.Journal = journal;
+        var settings = new ReceiverSettings(options, mirror, engines, journal, clock, loggers.CreateLogger<ReplicaReceiver>());
         mirror.Begin(Found(), repository => life.System.ActorOf(CoreHosting.Supervised(Props.Create(() => new ReplicaReceiver(repository, settings))), repository));
     }
 

@@ -15,6 +15,9 @@ public sealed record MirrorOptions
     /// <summary>How long objects that what is served does not need are kept.</summary>
     public TimeSpan GcGrace { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>How long what was applied stays on record beside the objects.</summary>
+    public TimeSpan ArchiveKeep { get; init; } = TimeSpan.FromDays(7);
+
     /// <summary>So many events behind the newest one the revisions in between are not served, only indexed.</summary>
     public int FarBehind { get; init; } = 256;
 

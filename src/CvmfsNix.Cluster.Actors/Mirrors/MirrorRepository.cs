@@ -67,6 +67,9 @@ internal sealed class MirrorRepository(RepositoryStore store, IMirrorEngine engi
     /// <summary>Makes an index that was lost again from what is known of the revisions.</summary>
     public Task ReindexAsync(IReadOnlyList<RevisionRecords> records, CancellationToken ct) => IndexAsync(records, new Progress<FillProgress>(), ct);
 
+    /// <summary>Empties an index that holds what is not history any more.</summary>
+    public Task ForgetIndexAsync(CancellationToken ct) => store.ForgetIndexAsync(ct);
+
     /// <summary>Deletes collected objects that nothing served here needs.</summary>
     public async Task DropAsync(IReadOnlyCollection<ObjectName> objects, CancellationToken ct)
     {
@@ -175,5 +178,5 @@ internal sealed class MirrorRepository(RepositoryStore store, IMirrorEngine engi
         return [.. hints.Values.Where(o => !step.Superseded.Contains(o.Name))];
     }
 
-    private static IEnumerable<string> Digests(IEnumerable<RevisionRecords> records) => records.SelectMany(r => (string[])[r.PathInfoDigest, r.DeltaDigest]).Distinct(StringComparer.Ordinal);
+    private static IEnumerable<string> Digests(IEnumerable<RevisionRecords> records) => records.SelectMany(r => r.Digests).Distinct(StringComparer.Ordinal);
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
 
 namespace CvmfsNix.Cluster.Actors.Mirrors;
 
@@ -27,6 +28,9 @@ internal sealed record MirrorState
     /// <summary>What may be deleted some time, oldest first.</summary>
     public ImmutableList<CollectedObjects> Collected { get; init; } = [];
 
+    /// <summary>Revisions whose record files nobody needs.</summary>
+    public RevisionSet Forgotten { get; init; } = RevisionSet.Empty;
+
     /// <summary>The state after an event.</summary>
     public MirrorState Apply(IMirrorEvent @event) => @event switch
     {
@@ -36,6 +40,7 @@ internal sealed record MirrorState
             Sequence = e.Sequence,
             Visible = Math.Max(Visible, e.Visible),
             IndexedRevision = e.Records.Count > 0 ? Math.Max(IndexedRevision, e.Records[^1].Revision) : IndexedRevision,
+            Forgotten = Forgotten.Union(e.Forgotten),
             Collected = e.Collected.Count > 0 ? Collected.Add(new CollectedObjects(e.At, e.Collected)) : Collected,
         },
         MirrorDropped e => this with { Collected = Collected.RemoveAll(c => c.At < e.AppliedBefore) },

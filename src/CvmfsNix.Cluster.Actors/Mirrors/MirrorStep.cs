@@ -1,4 +1,7 @@
 using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Retention;
+using CvmfsNix.Cluster.Model.Tracing;
 using CvmfsNix.Cluster.Store.Repositories;
 
 namespace CvmfsNix.Cluster.Actors.Mirrors;
@@ -36,6 +39,12 @@ internal sealed record MirrorStep
     /// <summary>Objects of earlier revisions of the run that later ones do without.</summary>
     public IReadOnlySet<ObjectName> Superseded { get; init; } = new HashSet<ObjectName>();
 
+    /// <summary>Revisions whose record files nobody needs.</summary>
+    public RevisionSet Forgotten { get; init; } = RevisionSet.Empty;
+
+    /// <summary>Transactions that become readable with the step, with the time and number of their revision.</summary>
+    public IReadOnlyList<(DateTimeOffset At, ulong Revision, IReadOnlyList<TransactionId> Transactions)> Transactions { get; init; } = [];
+
     /// <summary>Objects nothing needs any more once the step is through.</summary>
     public IReadOnlyList<ObjectName> Collected { get; init; } = [];
 
@@ -47,13 +56,16 @@ internal sealed record MirrorStep
         var deltas = Deltas.ToList();
         var superseded = new HashSet<ObjectName>(Superseded);
         var collected = Collected.ToList();
+        var transactions = Transactions.ToList();
         foreach (var e in events)
         {
-            step = step with { Sequence = e.Sequence };
+            step = step with { Sequence = e.Sequence, Forgotten = step.Forgotten.Union(e.Forgotten) };
             if (e.Manifest is { } manifest)
             {
                 step = step with { Manifest = manifest, ManifestAt = e.At, Visible = e.Sequence };
                 superseded.UnionWith(manifest.Superseded);
+                if (manifest.Transactions.Count > 0 && PublishSteps.Followed)
+                    transactions.Add((e.At, manifest.Revision, manifest.Transactions));
                 if (manifest.Records is { } files)
                 {
                     records.Add(files);
@@ -67,7 +79,11 @@ internal sealed record MirrorStep
             collected.AddRange(e.Collected);
         }
 
-        return step with { Records = records, Deltas = deltas, Superseded = superseded, Collected = collected };
+        // What a later event of the run says nobody needs is not fetched, and need not be anywhere.
+        for (int i = 0; i < records.Count; i++)
+            records[i] = step.Forgotten.Contains(records[i].Revision) ? RevisionRecords.Forgotten(records[i].Revision, records[i].Previous) : records[i];
+        HashSet<string> wanted = new(records.Select(r => r.DeltaDigest), StringComparer.Ordinal);
+        return step with { Records = records, Deltas = [.. deltas.Where(d => wanted.Contains(d.Digest))], Superseded = superseded, Collected = collected, Transactions = transactions };
     }
 
     /// <summary>What remains to be done once its records are indexed: it is far behind, and later events will decide what is served.</summary>
@@ -76,6 +92,7 @@ internal sealed record MirrorStep
         Manifest = Manifest is { } m ? m with { Records = null, Delta = default, Superseded = [] } : null,
         Records = [],
         Deltas = [],
+        Transactions = [],
         Superseded = new HashSet<ObjectName>(),
     };
 }

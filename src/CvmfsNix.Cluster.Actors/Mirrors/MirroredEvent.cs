@@ -1,5 +1,7 @@
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Store.Repositories;
 
 namespace CvmfsNix.Cluster.Actors.Mirrors;
@@ -14,6 +16,9 @@ public sealed record MirroredEvent(long Sequence, DateTimeOffset At)
 
     /// <summary>The whitelist from here on; empty = it stays.</summary>
     public ReadOnlyMemory<byte> Whitelist { get; init; }
+
+    /// <summary>Revisions whose record files nobody needs any more.</summary>
+    public RevisionSet Forgotten { get; init; } = RevisionSet.Empty;
 
     /// <summary>Objects nothing needs any more.</summary>
     public IReadOnlyList<ObjectName> Collected { get; init; } = [];
@@ -30,6 +35,9 @@ public sealed record MirroredManifest(ulong Revision, ReadOnlyMemory<byte> Signe
 
     /// <summary>Bytes of the delta list; empty when it has to be fetched.</summary>
     public ReadOnlyMemory<byte> Delta { get; init; }
+
+    /// <summary>Transactions the revision committed, as far as it is told; for traces.</summary>
+    public IReadOnlyList<TransactionId> Transactions { get; init; } = [];
 
     /// <summary>Objects that this manifest made superfluous.</summary>
     public IReadOnlyList<ObjectName> Superseded { get; init; } = [];

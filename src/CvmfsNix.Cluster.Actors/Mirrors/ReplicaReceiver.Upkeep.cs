@@ -100,10 +100,12 @@ internal sealed partial class ReplicaReceiver
         _dropping = false;
     });
 
-    // The index was thrown away: what it had is in this mirror's own journal; where that is lost too, the whole history is asked for again.
+    // The index was thrown away, or holds a revision that is not history any more: what it should have is in this mirror's own journal and in what has come;
+    // where that is lost too, the whole history is asked for again.
     private void Reindex(string why)
     {
-        var (open, journal, id, stopping) = (_open!, _settings.Journal, PersistenceId, _stopping.Token);
+        var (open, journal, id, stopping, coming) = (_open!, _settings.Journal, PersistenceId, _stopping.Token, _carried.Then(_pending).Records);
+        var forgotten = _state.Forgotten;
         _log.LogWarning("{Repository}: {Problem} It is made again", _repository, why);
         _work = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         Task.Run(async () =>
@@ -115,11 +117,20 @@ internal sealed partial class ReplicaReceiver
                     records.AddRange(applied.Records);
             }
 
-            ulong first = open.Store.IndexedRevision;
-            int from = records.FindIndex(r => r.Previous == first);
-            if (from < 0)
+            for (int i = 0; i < records.Count; i++)
+                records[i] = forgotten.Contains(records[i].Revision) ? RevisionRecords.Forgotten(records[i].Revision, records[i].Previous) : records[i];
+            records.AddRange(coming);
+            var lacking = RecordChain.Behind(open.Store.IndexedRevision, records);
+            if (lacking is null)
+            {
+                await open.ForgetIndexAsync(stopping).ConfigureAwait(false);
+                lacking = RecordChain.Behind(0, records);
+            }
+
+            if (lacking is null)
                 return false;
-            await open.ReindexAsync([.. records.Skip(from)], stopping).ConfigureAwait(false);
+            // What has come is indexed when it is served.
+            await open.ReindexAsync([.. lacking.Except(coming)], stopping).ConfigureAwait(false);
             return true;
         }).PipeTo(Self, success: done => new Reindexed(done, null), failure: e => new Reindexed(false, e));
     }

@@ -1,7 +1,9 @@
 using Akka.Actor;
 using Akka.Persistence;
 using CvmfsNix.Cluster.Actors.Journal;
+using CvmfsNix.Cluster.Actors.Telemetry;
 using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Model.Tracing;
 using CvmfsNix.Cluster.Store.Layout;
 using Microsoft.Extensions.Logging;
 using static CvmfsNix.Cluster.Actors.Mirrors.MirrorProtocol;
@@ -400,12 +402,20 @@ internal sealed partial class ReplicaReceiver : ReceivePersistentActor, IWithTim
             MissingObjects = p.ObjectsMissing,
         }));
         var clock = _settings.Clock;
+        var started = clock.GetUtcNow();
         Task.Run(async () =>
         {
             if (far)
+            {
                 await repository.PassAsync(step, progress, work.Token).ConfigureAwait(false);
+            }
             else
+            {
                 await repository.TakeAsync(step, progress, () => HasServed(mirror, fqrn, repository, step.Sequence, clock.GetUtcNow()), work.Token).ConfigureAwait(false);
+                if (PublishSteps.Followed)
+                    ServedSteps.Tell(fqrn, PublishStep.Replicate, step.Transactions, started);
+            }
+
             return new Taken(step, events, far);
         }).PipeTo(Self, success: t => t, failure: e => new NotTaken(e));
     }
@@ -443,7 +453,7 @@ internal sealed partial class ReplicaReceiver : ReceivePersistentActor, IWithTim
             _carried = step.Indexed();
             _log.LogInformation("{Repository}: event {Sequence} of {Head} is indexed; what is served follows at the end", _repository, step.Sequence, _headSequence);
             // In effect is still what was before; noted is only by what the index was filled.
-            Note(new MirrorApplied(_state.Sequence, 0, position.Revision, position.RootHash, step.Records, [], Now));
+            Note(new MirrorApplied(_state.Sequence, 0, position.Revision, position.RootHash, step.Records, [], Now) { Forgotten = step.Forgotten });
             return;
         }
 
@@ -453,7 +463,7 @@ internal sealed partial class ReplicaReceiver : ReceivePersistentActor, IWithTim
         else if (step.Visible > 0)
             _log.LogDebug("{Repository}: event {Sequence} is in effect, revision {Revision}", _repository, step.Sequence, position.Revision);
         Say(p => p with { Sequence = Math.Max(p.Sequence, step.Sequence), Working = false, CatchingUp = false, MissingBytes = 0, MissingObjects = 0, Problem = "" }, urgent: true);
-        Note(new MirrorApplied(step.Sequence, step.Visible, position.Revision, position.RootHash, step.Records, step.Collected, Now));
+        Note(new MirrorApplied(step.Sequence, step.Visible, position.Revision, position.RootHash, step.Records, step.Collected, Now) { Forgotten = step.Forgotten });
     }
 
     private void Note(MirrorApplied applied) => Persist(applied, noted =>

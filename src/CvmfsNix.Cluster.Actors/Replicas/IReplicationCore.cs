@@ -28,6 +28,14 @@ public interface IReplicationCore
     /// <summary>A record file of this node's store when it has at most <paramref name="bytesMax"/> bytes; null when it has more or is not here.</summary>
     Task<byte[]?> SmallRecordAsync(RepositoryId repository, string digest, int bytesMax, CancellationToken ct);
 
+    /// <summary>Whether nothing is left of a revision and its record files are needed by nobody.</summary>
+    /// <param name="repository">The repository.</param>
+    /// <param name="revision">The revision.</param>
+    /// <param name="digest">One of its record files: where that is here, it is not looked up.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <exception cref="PublishingException">UnknownRepository; NoLeader when the journal cannot be read now.</exception>
+    Task<bool> IsForgottenAsync(RepositoryId repository, ulong revision, string digest, CancellationToken ct) => Task.FromResult(false);
+
     /// <summary>Opens a stream of a mirror in the cluster's eyes; the caller disposes it when the stream ends.</summary>
     /// <exception cref="PublishingException">NoLeader: this node is in no cluster.</exception>
     ReplicaSession Open(ReplicaId replica, string site, string dataUrl);

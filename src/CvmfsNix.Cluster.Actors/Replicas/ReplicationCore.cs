@@ -68,6 +68,21 @@ internal sealed class ReplicationCore(
         }
     }
 
+    public async Task<bool> IsForgottenAsync(RepositoryId repository, ulong revision, string digest, CancellationToken ct)
+    {
+        var own = Local(repository.Value);
+        if (own.Backend is not StoreBackend backend || backend.Store.Blobs.Contains(digest))
+            return false;
+        try
+        {
+            return await own.IsForgottenAsync(revision, ct).ConfigureAwait(false);
+        }
+        catch (JournalUnavailableException e)
+        {
+            throw core.Away(e);
+        }
+    }
+
     public ReplicaSession Open(ReplicaId replica, string site, string dataUrl)
     {
         var member = core.Joined ?? throw core.Away();

@@ -5,6 +5,7 @@ using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Repositories;
 
 namespace CvmfsNix.Cluster.Actors.Repositories;
 
@@ -64,6 +65,15 @@ internal interface IRepositoryBackend : IAsyncDisposable
         RevisionHead head, IReadOnlyCollection<StorePathName> paths, bool keepNeeded, IReadOnlyList<ProfileGenerationRecord> drop, DateTimeOffset now, CancellationToken ct) =>
         Task.FromResult<Revision?>(null);
 
+    /// <summary>What leads from the state's newest revision back to what an earlier one had.</summary>
+    /// <param name="state">The present.</param>
+    /// <param name="since">Every revision after the wanted one, oldest first.</param>
+    /// <param name="ct">Gives up.</param>
+    Task<RollbackPlan> PlanRollbackAsync(RepositoryState state, IReadOnlyList<Revision> since, CancellationToken ct) => Task.FromResult(new RollbackPlan([], [], [], []));
+
+    /// <summary>Makes the next revision with paths that were removed, as far as they can be had back and were not withdrawn; null when none can.</summary>
+    Task<Revision?> PrepareReturnAsync(RepositoryState state, RollbackPlan plan, DateTimeOffset now, CancellationToken ct) => Task.FromResult<Revision?>(null);
+
     /// <summary>Makes the newest revision with other tags, durable but not yet history.</summary>
     /// <param name="head">The newest revision.</param>
     /// <param name="tags">All named tags there shall be, ascending by name.</param>
@@ -90,7 +100,7 @@ internal interface IRepositoryBackend : IAsyncDisposable
     /// <param name="ct">Stops before anything is changed.</param>
     Task PassAsync(long sequenceNumber, IRepositoryEvent @event, bool withCatalogs, CancellationToken ct) => ApplyAsync(sequenceNumber, @event, ct);
 
-    /// <summary>When the database of Nix in the tree is to be brought up to its paths; null = it is, as far as is known, or there is none.</summary>
+    /// <summary>When the database of Nix in the tree is to be looked at and brought up to its paths; null = there is nothing to do.</summary>
     TimeSpan? NixDatabaseDueIn => null;
 
     /// <summary>Makes a revision with the same paths and a database of Nix that has all of them; null when it has. Durable on return, and not visible.</summary>
@@ -98,6 +108,15 @@ internal interface IRepositoryBackend : IAsyncDisposable
 
     /// <summary>Takes notice of a revision whose objects may be nowhere, see <see cref="EventEffect.PassRecords"/>.</summary>
     Task PassRecordsAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct) => PassAsync(sequenceNumber, @event, false, ct);
+
+    /// <summary>Takes notice of a revision of which nothing is left, see <see cref="EventEffect.PassForgotten"/>.</summary>
+    Task PassForgottenAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct) => PassRecordsAsync(sequenceNumber, @event, ct);
+
+    /// <summary>Which revisions' record files nobody needs, of those that are kept; looks at all of them.</summary>
+    /// <param name="state">The repository.</param>
+    /// <param name="kept">Record files, ascending by revision.</param>
+    /// <param name="ct">Gives up.</param>
+    Task<RevisionSet> PlanForgettingAsync(RepositoryState state, IReadOnlyCollection<RevisionRecords> kept, CancellationToken ct) => Task.FromResult(RevisionSet.Empty);
 
     /// <summary>Brings here what events need and other stores have. Best effort: applying tells what is still missing.</summary>
     Task CompleteAsync(IReadOnlyList<NettedEvent> events, CancellationToken ct) => Task.CompletedTask;
@@ -111,6 +130,9 @@ internal interface IRepositoryBackend : IAsyncDisposable
 
     /// <summary>The newest event that another reachable store has applied, and whose; 0 = none.</summary>
     Task<(long Applied, string Store)> HighestAppliedElsewhereAsync(CancellationToken ct) => Task.FromResult((0L, ""));
+
+    /// <summary>As the other, of a revision of which nothing is left.</summary>
+    Task ReindexForgottenAsync(Revision revision, CancellationToken ct) => ReindexAsync(revision, ct);
 
     /// <summary>Brings the path index up to a revision that was applied before.</summary>
     Task ReindexAsync(Revision revision, CancellationToken ct);

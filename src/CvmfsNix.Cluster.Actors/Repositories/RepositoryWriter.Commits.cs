@@ -191,6 +191,7 @@ internal sealed partial class RepositoryWriter
 
     private void Answer()
     {
+        TellCommitted();
         foreach (var outcome in _decided)
             _settings.Ledgers.Tell(new Decide(_definition.Repository, outcome));
         _decided = [];

@@ -51,13 +51,7 @@ internal sealed partial class RepositoryWriter
         Command<NixDatabaseFailed>(_ => { });
     }
 
-    // The one before may have been lost with commits whose paths are not in it yet.
-    private void StartNixDatabase()
-    {
-        if (_definition.NixDatabase)
-            Timers.StartSingleTimer(nameof(NixDatabaseTick), new NixDatabaseTick(), TimeSpan.Zero);
-    }
-
+    // After a commit; and now and then, since the leader before, or a commit that came to nothing, may have left paths out.
     private void LookAtNixDatabase()
     {
         if (_local?.Backend.NixDatabaseDueIn is { } due)

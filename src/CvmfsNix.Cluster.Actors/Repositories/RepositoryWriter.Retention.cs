@@ -64,6 +64,12 @@ internal sealed partial class RepositoryWriter
 
             if (request is RemovePaths remove)
             {
+                if (_state.Retention.Paused)
+                {
+                    Sender.Tell(new Failed(PublishingCodes.InvalidRequest, $"Removal and collection are paused in {_definition.Repository}.", _definition.Repository.Value, "Resume them first: pbm gc resume."));
+                    return;
+                }
+
                 StartRemoval(remove.By);
                 Sender.Tell(RemovalNow());
                 return;
@@ -100,8 +106,11 @@ internal sealed partial class RepositoryWriter
             else
                 EndRemoval(failed.Cause.Message);
             _retentionInWork = null;
+            _rollback = null;
             TryPrepare();
         });
+        Command<RollbackPrepared>(prepared => prepared.Attempt == _attempt, AppendRollback);
+        Command<RollbackPrepared>(_ => { });
         Command<RemovalPrepared>(_ => { });
         Command<WithdrawalPrepared>(_ => { });
         Command<RetentionFailed>(_ => { });
@@ -110,6 +119,12 @@ internal sealed partial class RepositoryWriter
     // True when a change is under way now.
     private bool TryRetention()
     {
+        if (_rollback is not null)
+        {
+            PrepareRollback();
+            return _phase != Phase.Idle || TryRetention();
+        }
+
         if (_retentionRequests.TryDequeue(out var next))
         {
             switch (next.Request)
@@ -132,6 +147,9 @@ internal sealed partial class RepositoryWriter
                 case WithdrawPath withdraw:
                     PrepareWithdrawal(withdraw, next.Asker);
                     return true;
+                case RollBack back:
+                    StartRollback(back, next.Asker);
+                    return TryRetention();
             }
         }
 
@@ -183,9 +201,9 @@ internal sealed partial class RepositoryWriter
                 part.Add(path);
         }
 
-        if (part.Count == 0 || !_state.Retention.Enabled)
+        if (part.Count == 0 || !_state.Retention.Enabled || _state.Retention.Paused)
         {
-            EndRemoval("");
+            EndRemoval(_state.Retention.Paused ? "It was paused." : "");
             return false;
         }
 
@@ -320,7 +338,7 @@ internal sealed partial class RepositoryWriter
     // Once a day, or what an operator chose for tests: it costs a look at all paths.
     private void LookForRemovals()
     {
-        if (_state.Retention is { Enabled: true, Automatic: true } && !_removal.Running && Now - _removalLookedAt >= _settings.RemovalEvery)
+        if (_state.Retention is { Enabled: true, Automatic: true, Paused: false } && !_removal.Running && Now - _removalLookedAt >= _settings.RemovalEvery)
             StartRemoval("the clock");
     }
 
@@ -337,7 +355,9 @@ internal sealed partial class RepositoryWriter
         LastSequenceNr,
         from < int.MaxValue - ListedAtOnce && new[] { _state.Generations.Count, _state.Pins.Count, _state.Withdrawn.Count, _state.Removals.Count }.Max() > from + ListedAtOnce);
 
-    private Failed RetentionRefusal(Exception cause) => cause is Copies.TooFewCopiesException
+    private Failed RetentionRefusal(Exception cause) => cause is RollbackRefusedException refused
+        ? new Failed(refused.Code, refused.Message, _definition.Repository.Value, refused.Hint)
+        : cause is Copies.TooFewCopiesException
         ? new Failed(PublishingCodes.TooFewCopies, cause.Message, _definition.Repository.Value, "Bring stores back, or wait until they are; repeating the command is safe.")
         : new Failed(PublishingCodes.OutcomeUnknown, $"It could not be done: {cause.Message}", _definition.Repository.Value, "Try again; it is safe.");
 }

@@ -146,7 +146,6 @@ internal sealed partial class RepositoryWriter
         for (int bucket = 0; bucket < LedgerBucket.Count; bucket++)
             _settings.Ledgers.Tell(new OfferSealed(_definition.Repository, bucket));
         StartWatchingLedgers();
-        StartNixDatabase();
         _settings.Leader.Tell(new Ready(Status()));
         _settings.Log.LogInformation("{Repository} takes transactions from here, at revision {Revision}", _definition.Repository, _state.Head?.Revision);
         Announce();

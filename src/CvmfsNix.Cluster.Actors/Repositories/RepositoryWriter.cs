@@ -120,7 +120,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     private Task _work = Task.CompletedTask;
     private Phase _phase = Phase.Starting;
     private IReadOnlyList<CommitQueue.Queued> _inFlight = [];
-    private IReadOnlyList<TransactionOutcome> _decided = [];
+    private List<TransactionOutcome> _decided = [];
     private long _attempt;
     private bool _resting;
     private long? _diskFullSince;
@@ -186,6 +186,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
         TakeAdministration();
         TakeRetention();
         TakeNixDatabase();
+        TakeUpkeep();
         Command<Housekeeping>(_ => KeepHouse());
         Command<HoldKnown>(Collect);
         Command<HoldUnknown>(unknown =>

@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Store.Collection;
 using CvmfsNix.Cluster.Store.Commit;
 using CvmfsNix.Cluster.Store.Records;
 using CvmfsNix.Cluster.Store.Repositories;
@@ -15,6 +16,14 @@ namespace CvmfsNix.Cluster.Actors.Repositories;
 internal sealed partial class StoreBackend
 {
     private const int RemovalTries = 3;
+
+    /// <summary>For fewer revisions nobody looks.</summary>
+    private const int ForgottenAtOnceMin = 32;
+
+    private long _neededWithoutPaths;
+
+    /// <summary>Of the time, how much a look at all record files takes.</summary>
+    private const double PlanningShare = 0.3;
 
     public Task<RetentionPlan> PlanRemovalAsync(RepositoryState state, DateTimeOffset now, CancellationToken ct) =>
         Task.Run(() => RetentionPlanner.Plan(Facts(ct), RootsOf(state), now), ct);
@@ -46,6 +55,56 @@ internal sealed partial class StoreBackend
         }
     }
 
+    public async Task<RollbackPlan> PlanRollbackAsync(RepositoryState state, IReadOnlyList<Revision> since, CancellationToken ct)
+    {
+        // A leader need not have the lists of every revision itself.
+        if (copies.Needed)
+        {
+            await copies.PullAsync(
+                store,
+                [.. since.Where(r => !IsForgotten(r)).Select(r => r.PathInfoDigest).Where(d => !store.Blobs.Contains(d)).Select(StoreItem.OfBlob)],
+                ct).ConfigureAwait(false);
+        }
+
+        return await Task.Run(() => RollbackPlanner.Plan(since.Select(Change), Facts(ct), state.Generations), ct).ConfigureAwait(false);
+
+        RevisionChange Change(Revision revision)
+        {
+            ct.ThrowIfCancellationRequested();
+            // Of what it brought, nothing is left.
+            if (IsForgotten(revision))
+                return new RevisionChange([], [], revision.Profiles, revision.DroppedGenerations);
+            return new RevisionChange(
+                [.. PathInfoFile.Read(Open(revision), revision.PathInfoDigest).Select(i => i.Path)],
+                revision.PathsRemoved == 0 ? [] : [.. PathInfoFile.ReadRemovedNames(Open(revision), revision.PathInfoDigest)],
+                revision.Profiles,
+                revision.DroppedGenerations);
+        }
+
+        bool IsForgotten(Revision revision) => state.Forgotten.Contains(revision.Head.Revision);
+
+        Stream Open(Revision revision) =>
+            store.Blobs.OpenRead(revision.PathInfoDigest) ?? throw new IncompleteStoreException(_fqrn, $"the list of revision {revision.Head.Revision}", [revision.PathInfoDigest]);
+    }
+
+    public async Task<Revision?> PrepareReturnAsync(RepositoryState state, RollbackPlan plan, DateTimeOffset now, CancellationToken ct)
+    {
+        var head = state.Head!;
+        await BringCatalogsAsync(head, ct).ConfigureAwait(false);
+        var prepared = await store.PrepareReturnAsync(
+            ToStore(head), plan.Returning, [.. plan.Profiles.Select(p => (p.Profile, p.Target))], RulesOf(state), Keys, now, ct).ConfigureAwait(false);
+        if (prepared.Revision is not { } made)
+            return null;
+        if (copies.Needed)
+        {
+            await copies.EnsureAsync(store, StoreItems.OfCommit(store, made), _fqrn, CopiesPatience, ct, fresh: true).ConfigureAwait(false);
+            if (prepared.Revived.Count > 0)
+                await copies.EnsureAsync(store, [.. prepared.Revived.Select(StoreItem.Of)], _fqrn, CopiesPatience, ct).ConfigureAwait(false);
+        }
+
+        return FromStore(made);
+    }
+
     public async Task PassRecordsAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct)
     {
         await _index.WaitAsync(ct).ConfigureAwait(false);
@@ -58,6 +117,37 @@ internal sealed partial class StoreBackend
             _index.Release();
         }
     }
+
+    public async Task PassForgottenAsync(long sequenceNumber, IRepositoryEvent @event, CancellationToken ct)
+    {
+        await _index.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            await store.PassForgottenAsync(sequenceNumber, ClusterSerializer.Archived(@event), ToStore(((RevisionCommitted)@event).Revision), ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            _index.Release();
+        }
+    }
+
+    public async Task<RevisionSet> PlanForgettingAsync(RepositoryState state, IReadOnlyCollection<RevisionRecords> kept, CancellationToken ct)
+    {
+        // A look costs the reading of all of them: it has to be worth it, and what was needed the last time mostly is again.
+        var withPaths = store.Index.RevisionsWithPaths.ToHashSet();
+        long without = kept.Count(r => r.Revision <= state.ExpiredRemoval && !withPaths.Contains(r.Revision));
+        if (without - _neededWithoutPaths < Math.Max(ForgottenAtOnceMin, kept.Count / 10))
+            return RevisionSet.Empty;
+        // Whoever passes such a revision over takes none of its objects either: only where they are gone for good, or reached otherwise.
+        var bounds = new RecordBounds(state.ExpiredRemoval, [.. state.Removals.Select(r => r.Revision)], [.. (state.Head?.NamedTags ?? []).Select(t => t.Revision)]);
+        if (copies.Needed)
+            await copies.PullAsync(store, [.. kept.Select(r => StoreItem.OfBlob(r.PathInfoDigest))], ct).ConfigureAwait(false);
+        var found = RevisionSet.Of(await Task.Run(() => RecordUse.FindForgettableAsync(store, [.. kept], bounds, PlanningShare, ct), ct).ConfigureAwait(false));
+        _neededWithoutPaths = without - found.Count;
+        return found;
+    }
+
+    public Task ReindexForgottenAsync(Revision revision, CancellationToken ct) => store.ReindexForgottenAsync(revision.Head.Revision, revision.Head.Previous?.Revision ?? 0, ct);
 
     // What revisions add does not tell what is needed, when some were passed over without their objects: the catalogs do, those of tags too.
     private async Task CompleteBelowAsync(IRepositoryEvent @event, RevisionHead head, CancellationToken ct)

@@ -311,7 +311,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
             store, [.. events.Where(e => e.Effect == EventEffect.PassRecords).Select(e => RevisionOf(e.Event)).OfType<Revision>().SelectMany(r => StoreItems.OfRecords(ToStore(r)))], ct).ConfigureAwait(false);
         await copies.CompleteAsync(
             store,
-            [.. events.Where(e => e.Effect != EventEffect.PassRecords).Select(e => (Revision: RevisionOf(e.Event), WithCatalogs: e.Effect != EventEffect.Pass)).Where(e => e.Revision is not null).Select(e => (ToStore(e.Revision!), e.WithCatalogs))],
+            [.. events.Where(e => e.Effect is not (EventEffect.PassRecords or EventEffect.PassForgotten)).Select(e => (Revision: RevisionOf(e.Event), WithCatalogs: e.Effect != EventEffect.Pass)).Where(e => e.Revision is not null).Select(e => (ToStore(e.Revision!), e.WithCatalogs))],
             ct).ConfigureAwait(false);
         if (events.LastOrDefault(e => e.Effect == EventEffect.Apply && HeadOf(e.Event) is not null).Event is not { } last)
             return;

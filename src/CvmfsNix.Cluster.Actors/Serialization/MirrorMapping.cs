@@ -23,6 +23,7 @@ internal static class MirrorMapping
             DeltaDigest = r.DeltaDigest,
         }));
         wire.Collected.AddRange(e.Collected.Select(o => o.ToString()));
+        wire.Forgotten.AddRange(RetentionMapping.ToWire(e.Forgotten));
         return wire;
     }
 
@@ -33,7 +34,10 @@ internal static class MirrorMapping
         w.RootHash,
         [.. w.Records.Select(r => new RevisionRecords(r.Revision, r.Previous, r.PathInfoDigest, r.DeltaDigest))],
         [.. w.Collected.Select(ObjectName.Parse)],
-        Time(w.At));
+        Time(w.At))
+    {
+        Forgotten = RetentionMapping.FromWire(w.Forgotten),
+    };
 
     public static Wire.MirrorDropped ToWire(MirrorDropped e) => new() { AppliedBefore = Ticks(e.AppliedBefore) };
 
@@ -49,6 +53,7 @@ internal static class MirrorMapping
             Visible = s.Visible,
             IndexedRevision = s.IndexedRevision,
         };
+        wire.Forgotten.AddRange(RetentionMapping.ToWire(s.Forgotten));
         wire.Collected.AddRange(s.Collected.Select(c =>
         {
             var group = new Wire.MirrorCollected { At = Ticks(c.At) };
@@ -65,6 +70,7 @@ internal static class MirrorMapping
         Sequence = w.Sequence,
         Visible = w.Visible,
         IndexedRevision = w.IndexedRevision,
+        Forgotten = RetentionMapping.FromWire(w.Forgotten),
         Collected = [.. w.Collected.Select(c => new CollectedObjects(Time(c.At), [.. c.Objects.Select(ObjectName.Parse)]))],
     };
 }

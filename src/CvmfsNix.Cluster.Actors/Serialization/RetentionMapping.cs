@@ -15,9 +15,10 @@ internal static class RetentionMapping
         ProfileGenerations = r.ProfileGenerations,
         KeepRecent = r.KeepRecent.Ticks,
         Automatic = r.Automatic,
+        Paused = r.Paused,
     };
 
-    public static RetentionRules FromWire(Wire.RetentionRules r) => new(r.Enabled, r.ProfileGenerations, new TimeSpan(r.KeepRecent), r.Automatic);
+    public static RetentionRules FromWire(Wire.RetentionRules r) => new(r.Enabled, r.ProfileGenerations, new TimeSpan(r.KeepRecent), r.Automatic) { Paused = r.Paused };
 
     public static Wire.RetentionEvent ToWire(PathsPinned e)
     {
@@ -40,6 +41,10 @@ internal static class RetentionMapping
 
     public static PathPin FromWire(Wire.PathPin p) => new(StorePathName.Parse(p.Path), Time(p.Until), p.By);
 
+    public static IEnumerable<Wire.RevisionRange> ToWire(RevisionSet s) => s.Select(r => new Wire.RevisionRange { First = r.First, Last = r.Last });
+
+    public static RevisionSet FromWire(IEnumerable<Wire.RevisionRange> ranges) => RevisionSet.Of(ranges.Select(r => new RevisionRange(r.First, r.Last)));
+
     /// <summary>Adds the part of a state that is about retention.</summary>
     public static void AddTo(Wire.RepositorySnapshot wire, RepositoryState s)
     {
@@ -49,6 +54,7 @@ internal static class RetentionMapping
         wire.Withdrawn.AddRange(s.Withdrawn.Values.Select(ToWire));
         wire.Removals.AddRange(s.Removals.Select(ToWire));
         wire.ExpiredRemoval = s.ExpiredRemoval;
+        wire.Forgotten.AddRange(ToWire(s.Forgotten));
     }
 
     /// <summary>The state with that part. A version that did not know of it removed nothing, and knew the newest generation of each profile.</summary>
@@ -62,6 +68,7 @@ internal static class RetentionMapping
             Withdrawn = s.Withdrawn.Select(FromWire).ToImmutableSortedDictionary(t => t.Path.Value, t => t, StringComparer.Ordinal),
             Removals = [.. s.Removals.Select(FromWire)],
             ExpiredRemoval = s.ExpiredRemoval,
+            Forgotten = FromWire(s.Forgotten),
         };
 
     public static Wire.RetentionIs ToWire(RetentionProtocol.RetentionIs m)
@@ -105,4 +112,19 @@ internal static class RetentionMapping
 
     public static RetentionProtocol.RemovalIs FromWire(Wire.RemovalIs w) => new(
         w.Running, w.Left, w.Removed, Time(w.StartedAt), Time(w.EndedAt), w.Problem, w.Revision, w.SequenceNumber, [.. w.Paths.Select(StorePathName.Parse)], w.PathsCount);
+
+    public static Wire.RolledBack ToWire(RetentionProtocol.RolledBack m) => new()
+    {
+        To = m.To,
+        Revision = m.Revision,
+        RootHash = m.RootHash,
+        SequenceNumber = m.SequenceNumber,
+        Returned = m.Returned,
+        Removed = m.Removed,
+        LeftOut = { m.LeftOut.Select(p => p.Value) },
+        LeftOutCount = m.LeftOutCount,
+    };
+
+    public static RetentionProtocol.RolledBack FromWire(Wire.RolledBack w) =>
+        new(w.To, w.Revision, w.RootHash, w.SequenceNumber, w.Returned, w.Removed, [.. w.LeftOut.Select(StorePathName.Parse)], w.LeftOutCount);
 }

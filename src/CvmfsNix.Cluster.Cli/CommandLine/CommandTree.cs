@@ -33,6 +33,7 @@ internal static class CommandTree
             WaitCommand.Build(context),
             ReplicaCommands.Build(context),
             TagCommands.Build(context),
+            ShellCommands.BuildRevision(context),
             CollectionCommands.Build(context),
             WithdrawCommand.Build(context),
             ListCommand.Build(context),

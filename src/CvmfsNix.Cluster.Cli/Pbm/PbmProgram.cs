@@ -71,7 +71,7 @@ internal static class PbmProgram
             using var client = new PbmClient(settings, context.Terminal, context.Clock);
             PbmRunner Runner(Func<string, CancellationToken, Task<bool>>? confirm) => new(client, context.Terminal, context.Clock, confirm);
             if (arguments.Words.Count > 0)
-                return await Runner(Console.IsInputRedirected ? null : (question, _) => Task.FromResult(Confirm(context, question))).RunAsync(arguments, interruption);
+                return await Runner(Question(context)).RunAsync(arguments, interruption);
             string host = arguments.Host is { } said && !said.Contains("://", StringComparison.Ordinal) ? said : settings.Servers[0].Authority;
             return Console.IsInputRedirected
                 ? await new PbmShell(client, Runner(null), context.Terminal, arguments, host).RunLinesAsync(context.Input(), interruption)
@@ -91,6 +91,10 @@ internal static class PbmProgram
             return interruptedCode();
         }
     }
+
+    /// <summary>Asks whoever sits at the terminal; null where nobody does.</summary>
+    public static Func<string, CancellationToken, Task<bool>>? Question(CommandContext context) =>
+        Console.IsInputRedirected ? null : (question, _) => Task.FromResult(Confirm(context, question));
 
     private static bool Confirm(CommandContext context, string question)
     {

@@ -35,7 +35,10 @@ internal sealed class Publisher(
 
     /// <summary>Publishes one request.</summary>
     /// <exception cref="CliException">It was refused, or its outcome is not known (exit code 4).</exception>
-    public async Task<PublishJson> PublishAsync(PublishRequest request, CancellationToken cancellationToken)
+    public Task<PublishJson> PublishAsync(PublishRequest request, CancellationToken cancellationToken) =>
+        BuilderTraces.FollowAsync(request.Repository, request.Transaction, control.Clock, () => PublishUntracedAsync(request, cancellationToken));
+
+    private async Task<PublishJson> PublishUntracedAsync(PublishRequest request, CancellationToken cancellationToken)
     {
         long start = control.Clock.GetTimestamp();
         IReadOnlyList<StorePathName> roots = paths.Resolve(request.Paths);

@@ -6,11 +6,11 @@ using CvmfsNix.Cluster.Contracts.Publishing;
 
 namespace CvmfsNix.Cluster.Cli.Repositories;
 
-/// <summary><c>repo create</c>, <c>repo show</c>, <c>repo list</c>, <c>repo retention</c>.</summary>
+/// <summary><c>repo create</c>, <c>repo show</c>, <c>repo list</c>, <c>repo rollback</c>, <c>repo retention</c>.</summary>
 internal static class RepositoryCommands
 {
     public static Command Build(CommandContext context) =>
-        new("repo", "Create and show repositories") { Create(context), Show(context), List(context), Retention.RetentionCommands.Build(context), Backups.RecoverCommand.Build(context) };
+        new("repo", "Create and show repositories") { Create(context), Show(context), List(context), Pbm.ShellCommands.BuildRollback(context), Retention.RetentionCommands.Build(context), Backups.RecoverCommand.Build(context) };
 
     private static Command Create(CommandContext context)
     {

@@ -114,6 +114,8 @@ internal static class CollectionCommands
         {
             terminal.Line($"{c.Repository}");
             terminal.Line($"  removal     {(c.Removing ? $"running: {c.PathsRemoved} paths removed, {c.PathsLeft} left" : c.RemovalEndedAt is { } ended ? $"{c.PathsRemoved} paths removed by {ended}" : "none since the leader started")}{Problem(c.RemovalProblem)}");
+            if (c.Paused)
+                terminal.Line("  paused      nothing is removed or deleted until it is resumed");
             foreach (RemovedGroupJson group in c.Waiting)
                 terminal.Line($"  grace       {group.Paths} paths that revision {group.Revision} of {group.At} removed");
             if (c.HeldBy is { } holder)
@@ -144,7 +146,10 @@ internal static class CollectionCommands
         c.YoungObjects,
         c.YoungBytes,
         c.DeletedObjects,
-        c.DeletedBytes);
+        c.DeletedBytes,
+        c.Paused,
+        c.CollectableObjects,
+        c.CollectableBytes);
 
     private static string? Time(long seconds) => seconds == 0 ? null : Terminal.Time(DateTimeOffset.FromUnixTimeSeconds(seconds));
 

@@ -43,7 +43,10 @@ internal sealed record CollectionJson(
     long YoungObjects,
     long YoungBytes,
     long DeletedObjects,
-    long DeletedBytes);
+    long DeletedBytes,
+    bool Paused,
+    long CollectableObjects,
+    long CollectableBytes);
 
 /// <summary>A removal whose objects are kept for their grace.</summary>
 internal sealed record RemovedGroupJson(ulong Revision, string At, long Paths);

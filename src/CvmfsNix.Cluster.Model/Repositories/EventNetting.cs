@@ -1,3 +1,5 @@
+using CvmfsNix.Cluster.Model.Retention;
+
 namespace CvmfsNix.Cluster.Model.Repositories;
 
 /// <summary>What a store does with an event it lacked.</summary>
@@ -17,10 +19,27 @@ public enum EventEffect
 
     /// <summary>As <see cref="Pass"/>, but paths it had were removed for good since, and their objects may be nowhere: only its record files are taken.</summary>
     PassRecords,
+
+    /// <summary>As <see cref="PassRecords"/>, but its record files are needed by nobody and may be nowhere as well.</summary>
+    PassForgotten,
 }
 
 /// <summary>An event and what becomes of it.</summary>
-public readonly record struct NettedEvent(long SequenceNumber, IRepositoryEvent Event, EventEffect Effect);
+public readonly record struct NettedEvent(long SequenceNumber, IRepositoryEvent Event, EventEffect Effect)
+{
+    /// <summary>What becomes of it by what later events say of it.</summary>
+    /// <param name="expired">Removals by this revision or an earlier one are for good.</param>
+    /// <param name="forgotten">Revisions whose record files nobody needs.</param>
+    public NettedEvent Knowing(ulong expired, RevisionSet forgotten)
+    {
+        ArgumentNullException.ThrowIfNull(forgotten);
+        if (Effect is not (EventEffect.Pass or EventEffect.PassWithCatalogs) || Event is not RevisionCommitted { Revision.Head.Revision: var revision })
+            return this;
+        if (forgotten.Contains(revision))
+            return this with { Effect = EventEffect.PassForgotten };
+        return revision < expired ? this with { Effect = EventEffect.PassRecords } : this;
+    }
+}
 
 /// <summary>
 /// Nets a run of events for a store that is behind: of several revisions only the newest is served, and that with its last tags. Events come

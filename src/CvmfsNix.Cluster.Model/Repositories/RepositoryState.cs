@@ -97,6 +97,9 @@ public sealed record RepositoryState
     /// <summary>What this revision or an earlier one removed is gone for good; 0 = nothing is.</summary>
     public ulong ExpiredRemoval { get; init; }
 
+    /// <summary>Revisions whose record files nobody needs.</summary>
+    public RevisionSet Forgotten { get; init; } = RevisionSet.Empty;
+
     /// <summary>The state after an event.</summary>
     public RepositoryState Apply(IRepositoryEvent @event) => @event switch
     {
@@ -135,6 +138,7 @@ public sealed record RepositoryState
         PathsPinned e => Pin(e),
         PathWithdrawn e => this with { Withdrawn = Withdrawn.SetItem(e.Path.Value, new Tombstone(e.Path, e.Reason, e.By, e.At)) },
         RemovalsExpired e => this with { Removals = Removals.RemoveAll(r => r.Revision <= e.UpTo), ExpiredRemoval = Math.Max(ExpiredRemoval, e.UpTo) },
+        RecordsForgotten e => this with { Forgotten = Forgotten.Union(e.Revisions) },
         _ => throw new UnreachableException($"The repository {Definition?.Repository} at revision {Head?.Revision ?? 0} has no rule for the event {@event}."),
     };
 

@@ -24,3 +24,11 @@ public sealed record PathWithdrawn(StorePathName Path, string Reason, string By,
 /// <param name="UpTo">Of all that were removed by this revision or an earlier one.</param>
 /// <param name="At">When.</param>
 public sealed record RemovalsExpired(ulong UpTo, DateTimeOffset At) : IRetentionEvent;
+
+/// <summary>
+/// The record files of revisions are needed by nobody: nothing they brought is left, and what they took away nobody brings. Whoever follows the history from the start
+/// passes these revisions over, and stores may delete the files.
+/// </summary>
+/// <param name="Revisions">The revisions.</param>
+/// <param name="At">When.</param>
+public sealed record RecordsForgotten(RevisionSet Revisions, DateTimeOffset At) : IRetentionEvent;

@@ -35,6 +35,34 @@ public static class RetentionProtocol
     /// <summary>Removes what the rules do not keep. Answered at once by <see cref="RemovalIs"/>: it goes on in parts, between commits.</summary>
     public sealed record RemovePaths(RepositoryId Repository, string By) : IRetentionRequest;
 
+    /// <summary>
+    /// Makes what an earlier revision had the newest one. Safe to repeat: a repository that is there is left alone. Answered by <see cref="RolledBack"/> once
+    /// it is in the journal.
+    /// </summary>
+    /// <param name="Repository">The repository.</param>
+    /// <param name="Revision">Its number; 0 = that of the tag.</param>
+    /// <param name="Tag">A named tag, or <c>trunk-previous</c>; empty = none.</param>
+    /// <param name="By">Who asks.</param>
+    public sealed record RollBack(RepositoryId Repository, ulong Revision, string Tag, string By) : IRetentionRequest;
+
+    /// <summary>The repository is where it was.</summary>
+    /// <param name="To">The revision that was wanted.</param>
+    /// <param name="Revision">The newest revision.</param>
+    /// <param name="RootHash">Its root catalog.</param>
+    /// <param name="SequenceNumber">The last event of the repository.</param>
+    /// <param name="Returned">Paths that came back.</param>
+    /// <param name="Removed">Paths that went.</param>
+    /// <param name="LeftOut">Paths that stay away: they were withdrawn, or need one that was; at most <see cref="ListedAtOnce"/>.</param>
+    /// <param name="LeftOutCount">How many these are.</param>
+    public sealed record RolledBack(
+        ulong To, ulong Revision, string RootHash, long SequenceNumber, long Returned, long Removed, IReadOnlyList<StorePathName> LeftOut, long LeftOutCount)
+    {
+        public bool Equals(RolledBack? other) => other is not null && To == other.To && Revision == other.Revision && RootHash == other.RootHash && SequenceNumber == other.SequenceNumber
+            && Returned == other.Returned && Removed == other.Removed && LeftOut.SequenceEqual(other.LeftOut) && LeftOutCount == other.LeftOutCount;
+
+        public override int GetHashCode() => HashCode.Combine(To, Revision, SequenceNumber);
+    }
+
     /// <summary>Asks for rules, roots and what is under way; long lists come in parts.</summary>
     /// <param name="Repository">The repository.</param>
     /// <param name="From">Items of each list that are known already.</param>

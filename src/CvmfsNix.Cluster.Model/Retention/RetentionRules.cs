@@ -7,6 +7,9 @@ namespace CvmfsNix.Cluster.Model.Retention;
 /// <param name="Automatic">The leader looks by itself for what may go; otherwise it waits for an operator.</param>
 public sealed record RetentionRules(bool Enabled, int ProfileGenerations, TimeSpan KeepRecent, bool Automatic)
 {
+    /// <summary>Until somebody says otherwise core nodes remove and delete nothing; what is withdrawn leaves the newest revision all the same.</summary>
+    public bool Paused { get; init; }
+
     /// <summary>Of a repository for which nothing was set.</summary>
     public static readonly RetentionRules KeepAll = new(false, 3, TimeSpan.FromDays(30), false);
 

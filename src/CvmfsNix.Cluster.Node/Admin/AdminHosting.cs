@@ -18,6 +18,7 @@ internal static class AdminHosting
         services.AddSingleton<IPaletteSource, AuditPalette>();
         services.AddSingleton<IPaletteSource, ClusterPalette>();
         services.AddSingleton<IPaletteSource, ShardingPalette>();
+        services.AddSingleton<IPaletteSource, CollectionPalette>();
         services.AddSingleton<IPaletteSource, KeyPalette>();
         services.AddSingleton<IPaletteSource, LeaderPalette>();
         services.AddSingleton<IPaletteSource, LogPalette>();

@@ -39,6 +39,9 @@ public sealed class CommandRunner(IAdminAccess access, IServiceProvider services
         return await WrittenDownAsync($"{palette} {command.Name}", arguments, $"{credential} {caller.Origin}".TrimEnd(), () => command.Run(arguments, output, ct), ct);
     }
 
+    /// <summary>Whether this node has an audit log: a core without a journal has none.</summary>
+    public bool WritesDown => services.GetService(typeof(IAuditLog)) is not null;
+
     /// <summary>Does something that changes the cluster, with an entry in the audit log.</summary>
     /// <param name="command">As an operator would say it.</param>
     /// <param name="arguments">Its arguments.</param>

@@ -1,12 +1,13 @@
 using System.Globalization;
 using CvmfsNix.Cluster.Actors.Administration;
+using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Replicas;
 
 namespace CvmfsNix.Cluster.Node.Admin;
 
 /// <summary>Arguments that several commands have, with the values that make sense at the moment.</summary>
-public sealed class LiveValues(IPublishingCore core, IReplicationCore replicas, IClusterMembership members, IOperations operations, IShardingView shards, IRepositoryHistory history)
+public sealed class LiveValues(IPublishingCore core, IReplicationCore replicas, IClusterMembership members, IOperations operations, IShardingView shards, IRepositoryHistory history, IRepositoryTags tags)
 {
     private const int TransactionsOfLedger = 5;
 
@@ -46,6 +47,16 @@ public sealed class LiveValues(IPublishingCore core, IReplicationCore replicas, 
         Mandatory = mandatory,
         Live = async (given, ct) => given.Text("repo") is { } repository
             ? (await history.RevisionsAsync(repository, 20, ct)).Select(r => r.Revision.Head.Revision.ToString(CultureInfo.InvariantCulture))
+            : [],
+    };
+
+    /// <summary>A revision to go back to: a tag, or a number.</summary>
+    public CommandArgument Goal() => new("to", "Tag or revision, or trunk-previous", "-t", "--to")
+    {
+        Mandatory = true,
+        Live = async (given, ct) => given.Text("repo") is { } repository
+            ? (await tags.ListAsync(repository, ct)).Select(t => t.Name).Where(n => n is not ("trunk" or "trunk-previous")).Prepend("trunk-previous")
+                .Concat((await history.RevisionsAsync(repository, 20, ct)).Select(r => r.Revision.Head.Revision.ToString(CultureInfo.InvariantCulture)))
             : [],
     };
 

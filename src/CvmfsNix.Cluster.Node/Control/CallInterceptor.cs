@@ -1,5 +1,7 @@
 using CvmfsNix.Cluster.Node.Access;
+using CvmfsNix.Cluster.Node.Admin;
 using CvmfsNix.Cluster.Node.Errors;
+using CvmfsNix.Cluster.Node.Hosting;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
@@ -9,12 +11,12 @@ using Microsoft.Extensions.Logging;
 namespace CvmfsNix.Cluster.Node.Control;
 
 /// <summary>Asks every call what it is allowed, see <see cref="CallNeeds"/>, and turns every exception into the answer builders understand.</summary>
-public sealed class CallInterceptor(IHostApplicationLifetime lifetime, ILogger<CallInterceptor> log) : Interceptor
+public sealed class CallInterceptor(IHostApplicationLifetime lifetime, LateRequests late, CommandRunner runner, ILogger<CallInterceptor> log) : Interceptor
 {
     /// <inheritdoc/>
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
-        AnswerAsync(context, CallNeeds.Of(context.Method, (IMessage)request), () => continuation(request, context));
+        AnswerAsync(context, CallNeeds.Of(context.Method, (IMessage)request), () => WrittenDownAsync(request, context, continuation));
 
     /// <inheritdoc/>
     public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
@@ -39,6 +41,26 @@ public sealed class CallInterceptor(IHostApplicationLifetime lifetime, ILogger<C
             return true;
         });
 
+    private async Task<TResponse> WrittenDownAsync<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+        where TRequest : class
+        where TResponse : class
+    {
+        if (!runner.WritesDown || AuditedCalls.CommandOf(MethodOf(context.Method), request) is not { } command)
+            return await continuation(request, context);
+        TResponse? response = null;
+        await runner.WrittenDownAsync(
+            command,
+            new CommandArguments(AuditedCalls.ArgumentsOf((IMessage)request)),
+            $"{AccessControl.CallerOf(context.GetHttpContext()).Name} from {context.Peer}",
+            async () =>
+            {
+                response = await continuation(request, context);
+                return true;
+            },
+            context.CancellationToken);
+        return response!;
+    }
+
     private async Task<T> AnswerAsync<T>(ServerCallContext context, Need need, Func<Task<T>> call)
     {
         if (AccessControl.CallerOf(context.GetHttpContext()).Refusal(need) is { } refusal)
@@ -49,7 +71,8 @@ public sealed class CallInterceptor(IHostApplicationLifetime lifetime, ILogger<C
             throw ErrorMapping.ToRpc(Stopping());
         try
         {
-            return await call();
+            // Whatever it still waits for: a node that stops says so while it can.
+            return await call().WaitAsync(late.Late);
         }
         catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested && !context.CancellationToken.IsCancellationRequested)
         {

@@ -115,7 +115,9 @@ internal sealed class ReplicaFeed(
     private async Task<ReplicatedEvent> ToMessageAsync(RepositoryId repository, SequencedEvent e, int inlineMax, CancellationToken ct)
     {
         ReplicatedEvent message = ReplicationMapping.Event(repository, e);
-        if (message.Revision is { } revision && await core.SmallRecordAsync(repository, revision.DeltaDigest, inlineMax, ct) is { } delta)
+        if (message.Revision is { } past && await core.IsForgottenAsync(repository, past.Head.Revision, past.PathInfoDigest, ct))
+            past.Forgotten = true;
+        if (message.Revision is { Forgotten: false } revision && await core.SmallRecordAsync(repository, revision.DeltaDigest, inlineMax, ct) is { } delta)
             revision.Delta = UnsafeByteOperations.UnsafeWrap(delta);
         return message;
     }

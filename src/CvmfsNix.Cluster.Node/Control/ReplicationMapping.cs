@@ -6,6 +6,7 @@ using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Replicas;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Node.Gateway;
 using Google.Protobuf;
 
@@ -14,6 +15,9 @@ namespace CvmfsNix.Cluster.Node.Control;
 /// <summary>Between the model's records and the messages of a mirror's stream.</summary>
 internal static class ReplicationMapping
 {
+    /// <summary>Of one event.</summary>
+    private const int TransactionsMax = 512;
+
     public static RepositoryOffer Offer(FollowedRepository r) => new()
     {
         Repository = r.Definition.Repository.Value,
@@ -40,6 +44,7 @@ internal static class ReplicationMapping
                 break;
             case RevisionCommitted committed:
                 message.Revision = Revision(committed.Revision);
+                message.Revision.Transactions.AddRange(committed.Outcomes.Where(o => o.Revision == committed.Revision.Head.Revision).Take(TransactionsMax).Select(o => ByteString.CopyFrom(o.Id.Value.ToByteArray(bigEndian: true))));
                 break;
             case WhitelistRenewed renewed:
                 message.Whitelist = new WhitelistEvent { Whitelist = Bytes(renewed.Whitelist), ExpiresAtMs = renewed.ExpiresAt.ToUnixTimeMilliseconds() };
@@ -55,6 +60,11 @@ internal static class ReplicationMapping
             case Collected collected:
                 message.Collected = new CollectedEvent();
                 message.Collected.Objects.AddRange(Names(collected.Objects));
+                break;
+            case RecordsForgotten forgotten:
+                message.Forgotten = new ForgottenEvent();
+                message.Forgotten.First.AddRange(forgotten.Revisions.Select(r => r.First));
+                message.Forgotten.Last.AddRange(forgotten.Revisions.Select(r => r.Last));
                 break;
         }
 

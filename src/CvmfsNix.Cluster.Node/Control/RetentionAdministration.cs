@@ -39,9 +39,17 @@ public sealed class RetentionAdministration(
         if (rules.KeepRecentSeconds < 0 || rules.KeepRecentSeconds > RetentionRules.KeepRecentMax.TotalSeconds)
             throw Requests.Invalid("rules", $"What was published lately can be kept for up to {RetentionRules.KeepRecentMax.TotalDays:0} days.");
         await retention.SetAsync(
-            repository, new RetentionRules(rules.Enabled, rules.ProfileGenerations, TimeSpan.FromSeconds(rules.KeepRecentSeconds), rules.Automatic), request.By, ct);
+            repository, new RetentionRules(rules.Enabled, rules.ProfileGenerations, TimeSpan.FromSeconds(rules.KeepRecentSeconds), rules.Automatic) { Paused = rules.Paused }, request.By, ct);
         log.LogInformation("{Repository}: {By} set the rules of retention: {Rules}", repository, request.By, rules);
         return ToMessage(repository, await retention.GetAsync(repository, ct));
+    }
+
+    /// <summary>Stops all removal and deletion on core nodes, or lets them go on; what runs ends within a moment.</summary>
+    public async Task PauseAsync(string repository, bool paused, string by, CancellationToken ct)
+    {
+        RetentionView view = await retention.GetAsync(repository, ct);
+        await retention.SetAsync(repository, view.Rules with { Paused = paused }, by, ct);
+        log.LogWarning("{Repository}: {By} {What} removal and collection", repository, by, paused ? "paused" : "resumed");
     }
 
     public async Task<PinPathsReply> PinAsync(PinPathsRequest request, CancellationToken ct)
@@ -96,6 +104,7 @@ public sealed class RetentionAdministration(
         string repository = Requests.Repository(request.Repository);
         RetentionView view = await retention.GetAsync(repository, ct);
         CollectionInfo info = ToMessage(repository, view.Removal, view.Removals);
+        info.Paused = view.Rules.Paused;
         if (await HolderAsync(repository, ct) is not { } holder)
             return info;
         info.HeldBy = holder.Key.Replica.Value;
@@ -167,6 +176,7 @@ public sealed class RetentionAdministration(
                 ProfileGenerations = view.Rules.ProfileGenerations,
                 KeepRecentSeconds = (long)view.Rules.KeepRecent.TotalSeconds,
                 Automatic = view.Rules.Automatic,
+                Paused = view.Rules.Paused,
             },
             Profiles = view.Roots.Generations.Count - old,
             Pins = view.Roots.Pins.Count(p => p.Until > clock.GetUtcNow()),
@@ -197,6 +207,8 @@ public sealed class RetentionAdministration(
             YoungBytes = collection.Result?.YoungBytes ?? 0,
             DeletedObjects = collection.Result?.DeletedObjects ?? 0,
             DeletedBytes = collection.Result?.DeletedBytes ?? 0,
+            CollectableObjects = collection.Result?.CollectableObjects ?? 0,
+            CollectableBytes = collection.Result?.CollectableBytes ?? 0,
         };
         info.Waiting.AddRange(waiting.Select(r => new RemovedGroup { Revision = r.Revision, At = r.At.ToUnixTimeSeconds(), Paths = r.Paths }));
         return info;

@@ -1,8 +1,10 @@
 using System.Diagnostics;
+using System.Globalization;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Contracts.Publishing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Ids;
+using CvmfsNix.Cluster.Model.Tracing;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.PathInfos;
@@ -215,6 +217,8 @@ public sealed class PublishingGateway(
             await AppliedAsync(repository, view.Revision, ct);
         LogOutcome(repository, view, Stopwatch.GetElapsedTime(started));
         metrics.Published(repository, view.Unchanged ? "unchanged" : view.Status.ToString().ToLowerInvariant(), Stopwatch.GetElapsedTime(began));
+        if (PublishSteps.Followed)
+            TellStep(repository, view, Stopwatch.GetElapsedTime(began));
         return OutcomeMapping.ToOutcome(view);
     }
 
@@ -243,6 +247,18 @@ public sealed class PublishingGateway(
             await AppliedAsync(repository, view.Revision, ct);
         LogOutcome(repository, view, Stopwatch.GetElapsedTime(started));
         return OutcomeMapping.ToOutcome(view);
+    }
+
+    private void TellStep(string repository, TransactionView view, TimeSpan took)
+    {
+        DateTimeOffset now = time.GetUtcNow();
+        PublishSteps.Tell(new PublishStep(view.Id, PublishStep.Gateway, now - took, now, new Dictionary<string, string>
+        {
+            ["cvmfsnix.repository"] = repository,
+            ["cvmfsnix.status"] = view.Unchanged ? "unchanged" : view.Status.ToString().ToLowerInvariant(),
+            ["cvmfsnix.revision"] = view.Revision.ToString(CultureInfo.InvariantCulture),
+            ["cvmfsnix.paths.new"] = view.PathsNew.ToString(CultureInfo.InvariantCulture),
+        }) { Failed = view.Status == TransactionStatus.Rejected });
     }
 
     /// <summary>Gives a transaction up.</summary>

@@ -46,6 +46,7 @@ public static class EmbeddedCore
             Timing = options.Membership.Timing,
             Copies = options.Membership.Copies,
             GcGrace = options.GcGrace,
+            ArchiveKeep = options.ArchiveKeep,
             // A grace that is shorter than their own times shortens these too, or it would mean nothing.
             CatalogsKeep = Shorter(TimeSpan.FromHours(1), options.GcGrace),
             BundlesKeep = Shorter(TimeSpan.FromHours(1), options.GcGrace),

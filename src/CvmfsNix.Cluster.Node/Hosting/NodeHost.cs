@@ -15,11 +15,13 @@ using CvmfsNix.Cluster.Node.Metrics;
 using CvmfsNix.Cluster.Node.Options;
 using CvmfsNix.Cluster.Node.Peers;
 using CvmfsNix.Cluster.Node.Replication;
+using CvmfsNix.Cluster.Node.Tracing;
 using CvmfsNix.Cluster.Store.Archives;
 using CvmfsNix.Cluster.Store.Ingest;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -38,9 +40,6 @@ public static class NodeHost
     private const int ConnectionsMax = 20_000;
     private const int StreamsPerConnectionMax = 256;
     private const long UnpackedBytesMax = 128L << 20;
-
-    // For calls that are being answered; the core hands over after it, in its own time.
-    private static readonly TimeSpan ShutdownMax = TimeSpan.FromSeconds(5);
 
     /// <summary>Builds the program's host; the caller runs and disposes it.</summary>
     /// <param name="options">Checked options.</param>
@@ -121,7 +120,7 @@ public static class NodeHost
         builder.Services.AddSingleton(provider => new NodeTls(options.Tls, provider.GetRequiredService<ILogger<NodeTls>>()));
         builder.Services.AddSingleton(provider => provider.GetRequiredService<NodeTls>().Outgoing);
         IServiceCollection services = builder.Services;
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownMax);
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = LateRequests.StopMax);
         services.AddSingleton(options);
         services.AddSingleton(options.Limits);
         services.AddSingleton(folder);
@@ -130,7 +129,9 @@ public static class NodeHost
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(_ => new FileSender(options.Limits.OpenFilesMax));
         services.AddSingleton(new DiskHeadroom(folder.Path, options.Limits));
+        services.AddSingleton<LateRequests>();
         services.AddSingleton<ManagementAccess>();
+        services.AddHostedService<TraceExport>();
         services.AddSingleton<ManagementEndpoint>();
     }
 
@@ -215,6 +216,7 @@ public static class NodeHost
         var uploads = app.Services.GetRequiredService<UploadEndpoint>();
         var management = app.Services.GetRequiredService<ManagementEndpoint>();
         var metrics = app.Services.GetRequiredService<NodeMetrics>();
+        LateRequests.Use(app);
         app.Use(async (context, next) =>
         {
             long started = Stopwatch.GetTimestamp();
@@ -241,6 +243,13 @@ public static class NodeHost
         app.MapWhen(context => SurfaceOf(context) == Surface.Management, branch => branch.Run(management.ServeAsync));
         app.MapWhen(context => SurfaceOf(context) == Surface.Control, branch =>
         {
+            // gRPC bounds its messages itself, and its refusal says so; Kestrel's would be an exception of nobody.
+            branch.Use((context, next) =>
+            {
+                if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+                    limit.MaxRequestBodySize = null;
+                return next(context);
+            });
             branch.UseRouting();
             branch.UseEndpoints(endpoints =>
             {

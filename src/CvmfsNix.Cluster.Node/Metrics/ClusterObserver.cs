@@ -15,6 +15,27 @@ public sealed record ClusterSight(DateTimeOffset At, ClusterStatus Status, strin
 {
     /// <summary>Stores that are missing for a publish to be acknowledged.</summary>
     public int CopiesMissing => Math.Max(0, CopiesRequired - Stores);
+
+    /// <summary>
+    /// With what only a leader tells and what changes slowly, as the sight before had it, where no leader told it now: a leader that is being replaced must not look like
+    /// a repository without paths whose whitelist has expired.
+    /// </summary>
+    public ClusterSight Remembering(ClusterSight? before)
+    {
+        if (before is null)
+            return this;
+        Dictionary<string, RepositoryView> known = before.Status.Repositories.ToDictionary(r => r.Repository, StringComparer.Ordinal);
+        return this with
+        {
+            Status = Status with
+            {
+                Epoch = Math.Max(Status.Epoch, before.Status.Epoch),
+                Repositories = [.. Status.Repositories.Select(r => r.IsTold || !known.TryGetValue(r.Repository, out RepositoryView? was)
+                    ? r
+                    : r with { Paths = was.Paths, PublishedAt = was.PublishedAt, WhitelistExpiresAt = was.WhitelistExpiresAt })],
+            },
+        };
+    }
 }
 
 /// <summary>A point of the past, for curves.</summary>
@@ -62,7 +83,7 @@ public sealed class ClusterObserver(IPublishingCore core, IServiceProvider servi
                 return now;
             ClusterStatus status = await core.StatusAsync(ct).WaitAsync(Patience, time, ct);
             var stores = (IStoreAdministration?)services.GetService(typeof(IStoreAdministration));
-            var sight = new ClusterSight(time.GetUtcNow(), status, core.NotReadyReason, stores?.Stores.Count ?? 0, stores?.CopiesRequired ?? 0);
+            ClusterSight sight = new ClusterSight(time.GetUtcNow(), status, core.NotReadyReason, stores?.Stores.Count ?? 0, stores?.CopiesRequired ?? 0).Remembering(Last);
             Volatile.Write(ref _last, sight);
             return sight;
         }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Actors.Replicas;
 using CvmfsNix.Cluster.Actors.Telemetry;
 using CvmfsNix.Cluster.Model.Replicas;
@@ -15,20 +16,24 @@ public sealed class NodeMetrics : IDisposable
 
     private readonly Meter _meter = new("CvmfsNix.Cluster.Node");
     private readonly ClusterObserver _observer;
+    private readonly ICollectionStatus _collections;
     private readonly MetricCollector _collector;
     private readonly Histogram<double> _publish;
     private readonly Counter<long> _requests;
     private readonly Histogram<double> _requestDuration;
 
     /// <param name="observer">What gauges show.</param>
-    public NodeMetrics(ClusterObserver observer)
+    /// <param name="collections">The collection of objects on this node.</param>
+    public NodeMetrics(ClusterObserver observer, ICollectionStatus collections)
     {
         _observer = observer;
+        _collections = collections;
         _collector = new MetricCollector(_meter, CoreMetrics.Meter);
         _publish = _meter.CreateHistogram("cvmfsnix.publish.duration", "s", "Time from the begin of a transaction on this node to its answer.", null, Seconds);
         _requests = _meter.CreateCounter<long>("cvmfsnix.http.requests", "{requests}", "Requests answered, by port.");
         _requestDuration = _meter.CreateHistogram("cvmfsnix.http.request.duration", "s", "Time to answer a request of the data port, its body included.", null, Seconds);
         Repositories();
+        Collections();
         Replicas();
         Cluster();
     }
@@ -64,17 +69,40 @@ public sealed class NodeMetrics : IDisposable
     private void Repositories()
     {
         Gauge("cvmfsnix.repository.revision", null, "Newest revision.", r => r.Revision);
-        Gauge("cvmfsnix.repository.paths", null, "Live store paths.", r => r.Paths);
+        Gauge("cvmfsnix.repository.paths", null, "Live store paths.", r => r.Paths, r => r.IsTold);
         Gauge("cvmfsnix.repository.healthy", null, "1 when the repository takes publishes.", r => string.IsNullOrEmpty(r.Problem) ? 1 : 0);
         Gauge("cvmfsnix.store.objects", null, "Objects in this node's store.", r => r.Objects);
         Gauge("cvmfsnix.store", "By", "Stored bytes of the objects in this node's store.", r => r.StoredBytes);
         Gauge("cvmfsnix.queue.waiting", null, "Transactions that wait for a commit.", r => r.Queued);
         Gauge("cvmfsnix.queue.committing", null, "Transactions of the running commit.", r => r.InFlight);
         Gauge("cvmfsnix.transactions.open", null, "Transactions open over this node.", r => r.OpenTransactions);
-        Gauge("cvmfsnix.whitelist.remaining", "s", "Time until clients refuse the repository unless its whitelist is renewed.", r => (r.WhitelistExpiresAt - DateTimeOffset.UtcNow).TotalSeconds);
+        Gauge("cvmfsnix.whitelist.remaining", "s", "Time until clients refuse the repository unless its whitelist is renewed.", r => (r.WhitelistExpiresAt - DateTimeOffset.UtcNow).TotalSeconds, r => r.IsTold);
 
-        void Gauge(string name, string? unit, string help, Func<RepositoryView, double> value) => _meter.CreateObservableGauge(
-            name, () => Status?.Repositories.Select(r => new Measurement<double>(value(r), new KeyValuePair<string, object?>("repository", r.Repository))) ?? [], unit, help);
+        // What was never told is absent: zero would be an alarm.
+        void Gauge(string name, string? unit, string help, Func<RepositoryView, double> value, Func<RepositoryView, bool>? known = null) => _meter.CreateObservableGauge(
+            name, () => Status?.Repositories.Where(r => known?.Invoke(r) ?? true).Select(r => new Measurement<double>(value(r), new KeyValuePair<string, object?>("repository", r.Repository))) ?? [], unit, help);
+    }
+
+    // Of the last run that ended well, or that of the present one once it knows what may go.
+    private void Collections()
+    {
+        Gauge("cvmfsnix.collection.live", "By", "Stored bytes that something needs, by the last collection of this node's store.", c => c.Result?.LiveBytes ?? 0);
+        Gauge("cvmfsnix.collection.dead", "By", "Stored bytes that nothing needs and that are not deleted yet.", c => (c.Result?.YoungBytes ?? 0) + (c.Result?.CollectableBytes ?? 0));
+        Gauge("cvmfsnix.collection.collectable", "By", "Of these, the bytes whose grace is over.", c => c.Result?.CollectableBytes ?? 0);
+        Gauge("cvmfsnix.collection.last.end", "s", "When the last collection ended, seconds since 1970; 0 = none since the start.", c => c.EndedAt.ToUnixTimeSeconds());
+        Gauge("cvmfsnix.collection.rate", "By", "Bytes a second that the last collection deleted.", c => Rate(c));
+        Gauge("cvmfsnix.collection.running", null, "1 while a collection is under way.", c => c.Running ? 1 : 0);
+        Gauge("cvmfsnix.collection.healthy", null, "0 when the last collection stopped because something was missing or damaged.", c => c.Problem.Length == 0 ? 1 : 0);
+        _meter.CreateObservableCounter("cvmfsnix.collection.deleted", () => Of(name => _collections.DeletedOf(name).Bytes), "By", "Bytes of objects deleted since the start.");
+        _meter.CreateObservableCounter("cvmfsnix.collection.deleted.objects", () => Of(name => _collections.DeletedOf(name).Objects), "{objects}", "Objects deleted since the start.");
+
+        void Gauge(string name, string? unit, string help, Func<CollectionStatus, double> value) =>
+            _meter.CreateObservableGauge(name, () => Of(repository => value(_collections.Of(repository))), unit, help);
+
+        IEnumerable<Measurement<double>> Of(Func<string, double> value) =>
+            Status?.Repositories.Select(r => new Measurement<double>(value(r.Repository), new KeyValuePair<string, object?>("repository", r.Repository))) ?? [];
+
+        static double Rate(CollectionStatus c) => c is { Running: false, Result.DeletedBytes: > 0 and var bytes } && c.EndedAt > c.StartedAt ? bytes / (c.EndedAt - c.StartedAt).TotalSeconds : 0;
     }
 
     private void Replicas()

@@ -1,4 +1,5 @@
 using CvmfsNix.Cluster.Actors.Mirrors;
+using CvmfsNix.Cluster.Node.Access;
 using CvmfsNix.Cluster.Node.BinaryCache;
 using CvmfsNix.Cluster.Node.Data;
 using CvmfsNix.Cluster.Node.Hosting;
@@ -30,12 +31,14 @@ public static class MirrorHost
         Surface[] surfaces = choice.ControlPort ? [Surface.Data, Surface.Management, Surface.Control] : [Surface.Data, Surface.Management];
         NodeHost.AddCommon(builder, options, folder, output, surfaces);
         IServiceCollection services = builder.Services;
+        AccessTokens tokens = options.Access.TokenFile is { } tokenFile ? AccessTokens.Of(AccessTokens.ReadFile(tokenFile)) : AccessTokens.Off;
+        services.AddSingleton(new AccessControl(tokens.Required, tokens));
         services.AddSingleton(provider => new RepositoryFolders(
             folder.Repositories, provider.GetRequiredService<FileSender>(), new GeoAnswer(options.Geo), replicas: true));
         services.AddSingleton(ReplicaIdentity.Of(choice.ReplicaId, folder.Path, options.Membership.Site));
         if (choice.Stock is null)
         {
-            services.AddCvmfsNixMirror(new MirrorOptions { DataDirectory = options.Folders.Data, KeysDirectory = options.Folders.Keys, GcGrace = options.GcGrace });
+            services.AddCvmfsNixMirror(new MirrorOptions { DataDirectory = options.Folders.Data, KeysDirectory = options.Folders.Keys, GcGrace = options.GcGrace, ArchiveKeep = options.ArchiveKeep });
             services.AddSingleton<IReplicaStores, MirrorStores>();
             services.AddSingleton<ReplicaEndpoint>();
             services.AddSingleton(provider => new CacheRepositories(provider.GetRequiredService<IReplicaStores>()));
@@ -59,6 +62,7 @@ public static class MirrorHost
 
     private static void Route(WebApplication app)
     {
+        LateRequests.Use(app);
         var folders = app.Services.GetRequiredService<RepositoryFolders>();
         var management = app.Services.GetRequiredService<ManagementEndpoint>();
         // A mirror of a stock server has no registrations, so it is no binary cache.
@@ -74,7 +78,12 @@ public static class MirrorHost
                 _ => folders.ServeAsync(context, path),
             };
         }));
-        app.MapWhen(context => NodeHost.SurfaceOf(context) == Surface.Management, branch => branch.Run(management.ServeAsync));
+        var access = app.Services.GetRequiredService<AccessControl>();
+        app.MapWhen(context => NodeHost.SurfaceOf(context) == Surface.Management, branch => branch.Run(async context =>
+        {
+            await access.IdentifyAsync(context);
+            await management.ServeAsync(context);
+        }));
         app.MapWhen(context => NodeHost.SurfaceOf(context) == Surface.Control, branch => branch.Run(RefuseAsync));
     }
 

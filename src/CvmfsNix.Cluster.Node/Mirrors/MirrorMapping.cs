@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
+using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Blobs;
 using CvmfsNix.Cluster.Store.Repositories;
@@ -13,6 +14,8 @@ namespace CvmfsNix.Cluster.Node.Mirrors;
 /// <summary>The messages of the replication stream to and from what a mirror works with.</summary>
 internal static class MirrorMapping
 {
+    private const int TransactionIdLength = 16;
+
     /// <summary>An offer.</summary>
     /// <exception cref="FormatException">A field holds something else.</exception>
     public static MirrorProtocol.Offered FromWire(RepositoryOffer offer) => Checked(offer.Repository, () => new MirrorProtocol.Offered(
@@ -45,6 +48,7 @@ internal static class MirrorMapping
             ReplicatedEvent.KindOneofCase.Tags => plain with { Manifest = Manifest(e.Tags.Head, e.Tags.SignedManifest.Memory) with { Superseded = Names(e.Tags.Superseded) } },
             ReplicatedEvent.KindOneofCase.Whitelist => plain with { Whitelist = e.Whitelist.Whitelist.Memory },
             ReplicatedEvent.KindOneofCase.Collected => plain with { Collected = Names(e.Collected.Objects) },
+            ReplicatedEvent.KindOneofCase.Forgotten => plain with { Forgotten = Revisions(e.Forgotten) },
             _ => plain,
         };
     });
@@ -80,13 +84,20 @@ internal static class MirrorMapping
 
     private static MirroredManifest Manifest(RevisionEvent e) => Manifest(e.Head, e.SignedManifest.Memory) with
     {
-        Records = new RevisionRecords(e.Head.Revision, e.Head.Previous?.Revision ?? 0, Digest(e.PathInfoDigest), Digest(e.DeltaDigest)),
+        Records = e.Forgotten
+            ? RevisionRecords.Forgotten(e.Head.Revision, e.Head.Previous?.Revision ?? 0)
+            : new RevisionRecords(e.Head.Revision, e.Head.Previous?.Revision ?? 0, Digest(e.PathInfoDigest), Digest(e.DeltaDigest)),
         Delta = e.Delta.Memory,
         Superseded = Names(e.Superseded),
+        Transactions = [.. e.Transactions.Where(t => t.Length == TransactionIdLength).Select(t => TransactionId.From(new Guid(t.Span, bigEndian: true)))],
     };
 
     private static MirroredManifest Manifest(ReplicatedHead? head, ReadOnlyMemory<byte> signed) =>
         head is null ? throw new FormatException("A revision without its head.") : new MirroredManifest(head.Revision, signed, ObjectHash.Parse(head.StoreCatalog));
+
+    private static RevisionSet Revisions(ForgottenEvent e) => e.First.Count == e.Last.Count
+        ? RevisionSet.Of(e.First.Zip(e.Last, (first, last) => new RevisionRange(first, last)))
+        : throw new FormatException($"{e.First.Count} ranges begin, {e.Last.Count} end.");
 
     private static string Digest(string text) => BlobFolder.IsDigest(text) ? text : throw new FormatException($"'{text}' is no digest of a record file.");
 

@@ -160,6 +160,9 @@ public sealed record NodeOptions
     /// <summary>How long removed paths can be had back, and objects that nothing needs are kept.</summary>
     public TimeSpan GcGrace { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>How long applied events stay beside the objects, for the mending of a journal that was restored.</summary>
+    public TimeSpan ArchiveKeep { get; init; } = TimeSpan.FromDays(7);
+
     /// <summary>Where hosts are, for the question which server is nearest.</summary>
     public IReadOnlyList<GeoSite> Geo { get; init; } = [];
 

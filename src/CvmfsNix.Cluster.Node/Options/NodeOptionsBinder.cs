@@ -54,7 +54,8 @@ public sealed partial class NodeOptionsBinder
             LogLevel = Level(),
             LogJson = LogJson(),
             ManagementWrites = Flag(NodeSwitches.ManagementWrites),
-            GcGrace = GcGrace(),
+            GcGrace = Time(NodeSwitches.GcGrace, TimeSpan.FromHours(24)),
+            ArchiveKeep = Time(NodeSwitches.ArchiveKeep, TimeSpan.FromDays(7)),
         };
     }
 
@@ -206,10 +207,9 @@ public sealed partial class NodeOptionsBinder
         return setting.Value;
     }
 
-    private TimeSpan GcGrace()
+    private TimeSpan Time(NodeSwitch name, TimeSpan none)
     {
-        var none = TimeSpan.FromHours(24);
-        if (_settings[NodeSwitches.GcGrace] is not { } setting)
+        if (_settings[name] is not { } setting)
             return none;
         long unit = setting.Value.Length < 2 ? 0 : setting.Value[^1] switch { 's' => 1, 'm' => 60, 'h' => 3_600, 'd' => 86_400, _ => 0 };
         if (unit > 0 && int.TryParse(setting.Value.AsSpan(0, setting.Value.Length - 1), System.Globalization.NumberStyles.None, null, out int count) && count > 0 && count <= 3_650L * 86_400 / unit)
@@ -257,7 +257,7 @@ public sealed partial class NodeOptionsBinder
         }
 
         string? file = tokens?.Value is { Length: > 0 } name ? Path.GetFullPath(name) : null;
-        return new AccessOptions(file, required || file is not null, !stratum1 && Flag(NodeSwitches.ManagementOpen), oidc);
+        return new AccessOptions(file, required || file is not null, Flag(NodeSwitches.ManagementOpen), oidc);
     }
 
     private bool LogJson()

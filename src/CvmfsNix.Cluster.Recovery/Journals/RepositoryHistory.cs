@@ -17,7 +17,14 @@ internal sealed record RepositoryHistory(
     public static RepositoryHistory Read(JournalFile journal, RepositoryDefinition definition)
     {
         string name = PersistenceIds.Repository(definition.Repository);
-        ulong expired = journal.Read(name).Select(e => e.Event).OfType<RemovalsExpired>().Select(e => e.UpTo).DefaultIfEmpty().Max();
+        ulong expired = 0;
+        RevisionSet forgotten = RevisionSet.Empty;
+        foreach (var (_, @event) in journal.Read(name))
+        {
+            expired = @event is RemovalsExpired removals ? Math.Max(expired, removals.UpTo) : expired;
+            forgotten = @event is RecordsForgotten records ? forgotten.Union(records.Revisions) : forgotten;
+        }
+
         var state = RepositoryState.Empty;
         var netting = new EventNetting();
         var revisions = new List<(Revision, EventEffect)>();
@@ -35,7 +42,8 @@ internal sealed record RepositoryHistory(
 
         void Add(IReadOnlyList<NettedEvent> events)
         {
-            foreach (var (_, @event, effect) in events)
+            // As a store does it: what was removed for good by a later revision may be nowhere.
+            foreach (var (_, @event, effect) in events.Select(e => e.Knowing(expired, forgotten)))
             {
                 Revision? revision = @event switch
                 {
@@ -45,9 +53,7 @@ internal sealed record RepositoryHistory(
                 };
                 if (revision is null)
                     continue;
-                // As a store does it: what was removed for good by a later revision may be nowhere.
-                bool gone = effect is EventEffect.Pass or EventEffect.PassWithCatalogs && @event is RevisionCommitted && revision.Head.Revision < expired;
-                revisions.Add((revision, gone ? EventEffect.PassRecords : effect));
+                revisions.Add((revision, effect));
             }
         }
     }

@@ -80,6 +80,8 @@ internal sealed class NeededItems(RepositoryHistory history, string scratchFolde
 
     private void OfRevision(Revision revision, EventEffect effect, IItemSource source)
     {
+        if (effect == EventEffect.PassForgotten)
+            return;
         _records.UnionWith([revision.PathInfoDigest, revision.DeltaDigest]);
         if (effect == EventEffect.PassRecords)
             return;

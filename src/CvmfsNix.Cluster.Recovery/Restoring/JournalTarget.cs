@@ -17,6 +17,29 @@ internal sealed class JournalTarget(JournalOptions.PostgreSql journal) : IAsyncD
     private DbConnection? _connection;
     private DbTransaction? _transaction;
 
+    // Which restore filled the database. Of no use to nodes.
+    private const string Restores = "cvmfsnix_restore";
+
+    /// <summary>Whether this restore has filled the database: it was broken off after its commit.</summary>
+    /// <exception cref="RecoveryException">JournalUnavailable, JournalUnusable.</exception>
+    public async Task<bool> HasAsync(string restore, CancellationToken ct)
+    {
+        bool has = false;
+        await GuardAsync(async () =>
+        {
+            var connection = await JournalCopy.OpenAsync(journal, ct).ConfigureAwait(false);
+            await using var ended = connection.ConfigureAwait(false);
+            if (!await JournalCopy.HasAsync(connection, Restores, ct).ConfigureAwait(false))
+                return;
+            var command = connection.CreateCommand();
+            await using var done = command.ConfigureAwait(false);
+            command.CommandText = $"SELECT 1 FROM {Restores} WHERE id = @id";
+            command.Parameters.Add(new NpgsqlParameter("id", restore));
+            has = await command.ExecuteScalarAsync(ct).ConfigureAwait(false) is not null;
+        }).ConfigureAwait(false);
+        return has;
+    }
+
     /// <summary>Refuses a database that holds a history.</summary>
     /// <exception cref="RecoveryException">TargetNotEmpty, JournalUnavailable, JournalUnusable.</exception>
     public Task RequireEmptyAsync(CancellationToken ct) => GuardAsync(async () =>
@@ -27,7 +50,10 @@ internal sealed class JournalTarget(JournalOptions.PostgreSql journal) : IAsyncD
     });
 
     /// <summary>Makes the tables and writes all rows; nobody sees them before <see cref="CommitAsync"/>.</summary>
-    public Task WriteAsync(string file, CancellationToken ct) => GuardAsync(async () =>
+    /// <param name="file">The journal of the backup.</param>
+    /// <param name="restore">Names this restore; letters and digits.</param>
+    /// <param name="ct">Gives up.</param>
+    public Task WriteAsync(string file, string restore, CancellationToken ct) => GuardAsync(async () =>
     {
         await new PostgreSqlJournal(journal.ConnectionString, init: true, journal.AllowUnsafe).PrepareAsync(ct).ConfigureAwait(false);
         var connection = (NpgsqlConnection)await JournalCopy.OpenAsync(journal, ct).ConfigureAwait(false);
@@ -41,6 +67,7 @@ internal sealed class JournalTarget(JournalOptions.PostgreSql journal) : IAsyncD
         using SqliteConnection source = SqliteFiles.Open(file, write: false);
         foreach (JournalTable table in JournalTable.All)
             await CopyAsync(source, connection, table, ct).ConfigureAwait(false);
+        await ScalarAsync(connection, $"CREATE TABLE IF NOT EXISTS {Restores} (id text PRIMARY KEY); INSERT INTO {Restores} VALUES ('{restore}')", ct).ConfigureAwait(false);
     });
 
     /// <summary>From here on it is the journal.</summary>

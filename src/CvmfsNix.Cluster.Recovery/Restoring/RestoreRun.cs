@@ -46,6 +46,13 @@ public sealed class RestoreRun(RestoreRequest request, Action<string> note)
         JournalTarget? database = request.Journal is JournalOptions.PostgreSql server ? new JournalTarget(server) : null;
         try
         {
+            if (database is not null && target.Placed(backup) is { } before && await database.HasAsync(before, ct).ConfigureAwait(false))
+            {
+                note("it was restored, but for its last step");
+                target.Finish();
+                return backup.Manifest;
+            }
+
             if (database is not null)
                 await database.RequireEmptyAsync(ct).ConfigureAwait(false);
             note("comparing the backup with its checksums");
@@ -67,15 +74,16 @@ public sealed class RestoreRun(RestoreRequest request, Action<string> note)
     private async Task WriteAsync(BackupContent backup, RestoreTarget target, JournalTarget? database, string? objects, CancellationToken ct)
     {
         bool mayUndo = true;
+        string restore = Guid.NewGuid().ToString("N");
         try
         {
             target.Stage(backup, objects, ct);
             if (database is null)
                 target.StageJournal(backup, request.JournalOnly ? ((JournalOptions.Sqlite)request.Journal).File : null);
             else
-                await database.WriteAsync(backup.Folder.Journal, ct).ConfigureAwait(false);
+                await database.WriteAsync(backup.Folder.Journal, restore, ct).ConfigureAwait(false);
             target.WriteKeys(backup);
-            target.Place();
+            target.Place(backup, restore);
             // From here on the outcome may be unknown.
             mayUndo = false;
             if (database is not null)

@@ -18,6 +18,7 @@ internal sealed class RestoreTarget(string? data, string keys)
 {
     private const UnixFileMode Secret = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode Public = Secret | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    private const string PlacedFile = "placed";
     private static readonly string[] Parts = ["cvmfs", "meta"];
     private static readonly string[] JournalFiles = ["journal.db", "journal.db-wal", "journal.db-shm"];
 
@@ -103,8 +104,17 @@ internal sealed class RestoreTarget(string? data, string keys)
         FileSystemSync.Flush(keys);
     }
 
+    /// <summary>The restore that has put everything of this backup where a node looks and may have ended there, or before <see cref="Finish"/>; null = there is none.</summary>
+    public string? Placed(BackupContent backup)
+    {
+        string file = Path.Combine(Staging.Folder, PlacedFile);
+        return data is not null && File.Exists(file) && File.ReadAllText(file).Split(' ') is [var restore, var journal] && journal == backup.Manifest.Journal.Sha256 ? restore : null;
+    }
+
     /// <summary>Everything staged is put where a node looks. It is over with <see cref="Finish"/>.</summary>
-    public void Place()
+    /// <param name="backup">What is restored.</param>
+    /// <param name="restore">Names this restore.</param>
+    public void Place(BackupContent backup, string restore)
     {
         if (data is null)
             return;
@@ -120,6 +130,8 @@ internal sealed class RestoreTarget(string? data, string keys)
         if (File.Exists(Staging.Journal))
             File.Move(Staging.Journal, Path.Combine(data, JournalFiles[0]));
         DirectorySync.Sync(data);
+        File.WriteAllText(Path.Combine(Staging.Folder, PlacedFile), $"{restore} {backup.Manifest.Journal.Sha256}");
+        FileSystemSync.Flush(Staging.Folder);
     }
 
     /// <summary>A node may start.</summary>
@@ -127,8 +139,13 @@ internal sealed class RestoreTarget(string? data, string keys)
     {
         if (data is null)
             return;
-        Directory.Delete(Staging.Folder, recursive: true);
+        // Whole or gone: half of it could not be told from a restore that has to begin again.
+        string over = Staging.Folder + ".done";
+        if (Directory.Exists(over))
+            Directory.Delete(over, recursive: true);
+        Directory.Move(Staging.Folder, over);
         DirectorySync.Sync(data);
+        Directory.Delete(over, recursive: true);
     }
 
     /// <summary>Back to the empty folder it was, whatever of it was done.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Store.Blobs;
@@ -12,8 +13,8 @@ internal sealed class ReplicaTarget
 {
     private readonly DirectoryObjectStore?[] _stores = new DirectoryObjectStore?[4];
 
-    // Of each directory one object that was found there and not brought by us: for making their names durable.
-    private readonly ObjectName?[] _found = new ObjectName?[4 * 256];
+    // Of each directory one object that was found there and not brought by us, since names were made durable last.
+    private readonly ConcurrentDictionary<int, ObjectName> _found = new();
 
     /// <summary>A store of ours: all of it is named by one algorithm.</summary>
     public ReplicaTarget(RepositoryStore store)
@@ -67,14 +68,17 @@ internal sealed class ReplicaTarget
     /// <summary>Stored bytes of an object; null when it is not here.</summary>
     public Stream? OpenRead(ObjectName name) => Objects(name.Hash.Algorithm)?.OpenRead(name);
 
-    /// <summary>On return every object that <see cref="Contains"/> found survives a power loss, whoever put it there.</summary>
+    /// <summary>On return every object that <see cref="Contains"/> found survives a power loss, whoever put it there; of those before a call that ended well it is known.</summary>
     /// <exception cref="IOException">A directory cannot be made durable.</exception>
     public async Task ConfirmFoundAsync(CancellationToken cancellationToken)
     {
         foreach (DirectoryObjectStore store in _stores.OfType<DirectoryObjectStore>())
         {
-            ObjectName[] found = [.. _found.OfType<ObjectName>().Where(n => n.Hash.Algorithm == store.Algorithm)];
-            IReadOnlyList<ObjectName> gone = await store.ConfirmDurableAsync(found, cancellationToken).ConfigureAwait(false);
+            KeyValuePair<int, ObjectName>[] found = [.. _found.Where(f => f.Value.Hash.Algorithm == store.Algorithm)];
+            IReadOnlyList<ObjectName> gone = await store.ConfirmDurableAsync(found.Select(f => f.Value), cancellationToken).ConfigureAwait(false);
+            // What was found for a revision that is complete may be collected one day: it is not looked for again.
+            foreach (KeyValuePair<int, ObjectName> confirmed in found)
+                _found.TryRemove(confirmed);
             if (gone.Count > 0)
                 throw new ReplicationException(ReplicationFailure.DiskFailed, $"Objects of {Repository} were deleted while they were counted on, {gone[0]} among them: try again.");
         }

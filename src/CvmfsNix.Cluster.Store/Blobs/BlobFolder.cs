@@ -66,7 +66,8 @@ public sealed class BlobFolder
                 throw new InvalidDataException($"The bytes that came as {expected} are those of {digest}.");
             string path = PathOf(digest);
             byte directory = DirectoryOf(digest);
-            if (File.Exists(path))
+            // One that nobody needed any more and that is about to be deleted stays, or is written again.
+            if (_directories.Refresh(directory, path))
             {
                 DurableFile.TryDelete(temporary);
             }
@@ -127,7 +128,7 @@ public sealed class BlobFolder
         HashSet<byte> directories = [];
         foreach (string digest in digests)
         {
-            if (Contains(digest))
+            if (_directories.Refresh(DirectoryOf(digest), PathOf(digest)))
                 directories.Add(DirectoryOf(digest));
             else
                 missing.Add(digest);
@@ -149,6 +150,10 @@ public sealed class BlobFolder
         File.Delete(path);
         return true;
     }
+
+    /// <summary>Removes a blob unless it was written, or counted on, at <paramref name="cutoff"/> or later.</summary>
+    /// <returns>Its bytes; null when it stays or was not there.</returns>
+    public long? DeleteOlder(string digest, DateTimeOffset cutoff) => _directories.DeleteOlder(DirectoryOf(digest), PathOf(digest), cutoff);
 
     /// <summary>Digests of all blobs, in no order; for a sweep.</summary>
     public IEnumerable<string> List()

@@ -20,7 +20,20 @@ public sealed record CollectionRoots(IReadOnlyCollection<ObjectHash> Walked, IRe
 /// <param name="DeletedObjects">Objects deleted.</param>
 /// <param name="DeletedBytes">Their stored bytes.</param>
 /// <param name="Catalogs">Catalogs read.</param>
-public sealed record CollectionResult(long LiveObjects, long LiveBytes, long YoungObjects, long YoungBytes, long DeletedObjects, long DeletedBytes, long Catalogs);
+public sealed record CollectionResult(long LiveObjects, long LiveBytes, long YoungObjects, long YoungBytes, long DeletedObjects, long DeletedBytes, long Catalogs)
+{
+    /// <summary>Objects that were found to be needed by nothing and old enough; those deleted are among them.</summary>
+    public long PlannedObjects { get; init; }
+
+    /// <summary>Their stored bytes.</summary>
+    public long PlannedBytes { get; init; }
+
+    /// <summary>Of these, how many are not deleted: counted on since, or not their turn yet.</summary>
+    public long CollectableObjects => Math.Max(0, PlannedObjects - DeletedObjects);
+
+    /// <summary>Their stored bytes.</summary>
+    public long CollectableBytes => Math.Max(0, PlannedBytes - DeletedBytes);
+}
 
 /// <summary>What the store holds does not fit what it should hold: nothing was deleted.</summary>
 public sealed class DamagedViewException(string message) : Exception(message);

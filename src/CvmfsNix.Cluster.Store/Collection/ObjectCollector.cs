@@ -51,9 +51,14 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
         long catalogs = await MarkRootsAsync(roots, marks, pace, cancellationToken).ConfigureAwait(false);
         await NoteContentsAsync(marks, pace, cancellationToken).ConfigureAwait(false);
         (CollectionPlan plan, CollectionResult result) = await CompareAsync(marks, begun, cutoff, pace, cancellationToken).ConfigureAwait(false);
+        result = result with { Catalogs = catalogs };
+        Planned?.Invoke(result);
         Reach(StepNames.CollectPlanned);
-        return await DeleteAsync(plan, marks, result with { Catalogs = catalogs }, pace, cancellationToken).ConfigureAwait(false);
+        return await DeleteAsync(plan, marks, result, pace, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>Called when it is known what may go and nothing is deleted yet.</summary>
+    public Action<CollectionResult>? Planned { get; init; }
 
     /// <summary>For tests: called at every step; what it throws ends the run as a kill would.</summary>
     internal Action<string>? At { get; set; }
@@ -179,6 +184,7 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
         {
             Dictionary<ObjectName, bool> needed = marks.Marks((byte)part);
             var unneeded = new List<ObjectName>();
+            var sizes = new Dictionary<ObjectName, long>();
             foreach ((ObjectName name, long size, DateTimeOffset at) in Objects.List((byte)part))
             {
                 if (needed.Remove(name))
@@ -186,7 +192,11 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
                 else if (at >= cutoff)
                     result = result with { YoungObjects = result.YoungObjects + 1, YoungBytes = result.YoungBytes + size };
                 else
+                {
                     unneeded.Add(name);
+                    sizes[name] = size;
+                }
+
                 await pace.StepAsync(cancellationToken).ConfigureAwait(false);
             }
 
@@ -194,7 +204,10 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
             if (needed.Where(n => n.Value && !Objects.Contains(n.Key)).Select(n => (ObjectName?)n.Key).FirstOrDefault() is { } missing)
                 throw Missing(missing);
             foreach (ObjectName name in sightings?.Due((byte)part, unneeded) ?? unneeded)
+            {
                 plan.Add(name);
+                result = result with { PlannedObjects = result.PlannedObjects + 1, PlannedBytes = result.PlannedBytes + sizes[name] };
+            }
         }
 
         sightings?.Complete();
@@ -213,6 +226,7 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
                 break;
             // Before the objects: who asks from here on is told to send them.
             store.Index.ForgetContents(marks.Contents(part, names));
+            Reach(StepNames.CollectForgotten);
             bool any = false;
             foreach (ObjectName name in names)
             {

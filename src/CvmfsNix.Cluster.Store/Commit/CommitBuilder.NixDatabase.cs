@@ -16,8 +16,8 @@ internal sealed partial class CommitBuilder
     // Equals the working catalogs in what it holds, if not in what of it is stored.
     private NixDatabase? _database;
 
-    /// <summary>When the database that the tree has is to be brought up to the tree; null = it is, or there is none, as far as this process knows.</summary>
-    public TimeSpan? DatabaseDueIn => _database is { Behind: true } database ? database.DueIn : null;
+    /// <summary>When the database that the tree has is to be looked at and brought up to the tree; null = there is nothing to do, or it has none.</summary>
+    public TimeSpan? DatabaseDueIn => !format.HasNixDatabase ? null : _database is not { } database ? TimeSpan.Zero : database.Behind ? database.DueIn : null;
 
     /// <summary>Bytes of the database when it was last stored by this process.</summary>
     public long DatabaseSize => _database?.Size ?? 0;

@@ -74,14 +74,15 @@ internal sealed partial class CommitBuilder
             throw new ArgumentException($"{needed.Path} needs {needed.Reference}, which is to be removed without it.", nameof(gone));
         }
 
-        if (gone.Count == 0)
+        // What is to go without anything being kept for it takes generations along that lead to paths which stay.
+        List<ProfileGeneration> dropped = [.. generations.Select(g => g.Generation).Where(g => gone.Contains(g.Target) || (!keepNeeded && drop.Contains(g)))];
+        if (gone.Count == 0 && dropped.Count == 0)
             return null;
         RowFingerprint before = DeltaCatalog.Rows(working.StoreFile, format);
         var taken = new DeltaExpectation(format);
         working.Begin();
         NixDatabase? database = OpenDatabase(working, now, cancellationToken);
         database?.Begin();
-        List<ProfileGeneration> dropped = [.. generations.Select(g => g.Generation).Where(g => gone.Contains(g.Target))];
         dropped.ForEach(working.RemoveGeneration);
         DateTimeOffset at = WholeSeconds(now) is var whole && whole > head.ManifestAt ? whole : head.ManifestAt;
         ulong number = head.Next;

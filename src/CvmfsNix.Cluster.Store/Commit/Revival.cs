@@ -25,9 +25,18 @@ internal sealed class Revival(RepositoryFormat format, IObjectStore objects, Blo
     /// </summary>
     public async Task<Revived?> BringBackAsync(IReadOnlyList<CommitMember> members, CommitRules rules, PathIndex committed, CancellationToken cancellationToken)
     {
-        if (rules.Removals.Count == 0)
-            return null;
-        var needed = Needed(members, committed, cancellationToken);
+        return rules.Removals.Count == 0 ? null : await BringBackAsync(Needed(members, committed, cancellationToken), members, rules, committed, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The same for paths that are wanted for themselves.</summary>
+    /// <param name="needed">Not there now.</param>
+    /// <param name="members">What comes with them.</param>
+    /// <param name="rules">What was removed and taken back.</param>
+    /// <param name="committed">The paths there are.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    public async Task<Revived?> BringBackAsync(
+        IReadOnlyCollection<StorePathName> needed, IReadOnlyList<CommitMember> members, CommitRules rules, PathIndex committed, CancellationToken cancellationToken)
+    {
         if (needed.Count == 0)
             return null;
 

@@ -165,6 +165,22 @@ public sealed class RepositoryIndex : IDisposable
         }
     }
 
+    /// <summary>Revisions that brought paths which are still there, ascending.</summary>
+    public IReadOnlyList<ulong> RevisionsWithPaths
+    {
+        get
+        {
+            using SqliteConnection connection = Open();
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "SELECT DISTINCT revision FROM paths ORDER BY revision";
+            using SqliteDataReader row = command.ExecuteReader();
+            var revisions = new List<ulong>();
+            while (row.Read())
+                revisions.Add(checked((ulong)row.GetInt64(0)));
+            return revisions;
+        }
+    }
+
     /// <summary>Forgets everything: it is to be filled again from the first revision.</summary>
     internal void Clear()
     {

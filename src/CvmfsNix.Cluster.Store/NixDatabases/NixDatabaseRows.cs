@@ -79,7 +79,8 @@ internal sealed class NixDatabaseRows : IDisposable
     {
         if (_waiting > 0)
         {
-            long resolved = Change("INSERT INTO Refs SELECT w.referrer, v.id FROM w.Waiting w JOIN ValidPaths v ON v.path = w.reference ORDER BY w.referrer, v.id");
+            // In this order of tables: few wait, and many are there.
+            long resolved = Change("INSERT INTO Refs SELECT w.referrer, v.id FROM w.Waiting w CROSS JOIN ValidPaths v WHERE v.path = w.reference ORDER BY w.referrer, v.id");
             if (resolved != _waiting)
             {
                 Rollback();

@@ -16,6 +16,9 @@ internal sealed class AppliedArchive(string folder, string repositoryFolder)
     private const string Suffix = ".event";
     private const int Digits = 20;
 
+    // Of these it is known which was the newest in effect, whatever the clock says.
+    private const int KeptMin = 64;
+
     /// <summary>The newest event that has taken effect; 0 = none.</summary>
     public long LastEffective()
     {
@@ -47,6 +50,25 @@ internal sealed class AppliedArchive(string folder, string repositoryFolder)
             NamedSha256 = namedFile is null ? ByteString.Empty : ByteString.CopyFrom(SHA256.HashData(content.Span)),
         };
         return DurableFile.WriteAtomicAsync(folder, PathOf(sequence), wire.ToByteArray(), cancellationToken: cancellationToken);
+    }
+
+    /// <summary>Deletes events that were archived before a time, oldest first, and never the newest ones.</summary>
+    /// <param name="cutoff">What was archived at this time or later stays.</param>
+    /// <param name="deleted">Called after each.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>How many were deleted.</returns>
+    public int Trim(DateTimeOffset cutoff, Action deleted, CancellationToken cancellationToken)
+    {
+        int count = 0;
+        foreach (long sequence in Sequences().SkipLast(KeptMin).TakeWhile(s => File.GetLastWriteTimeUtc(PathOf(s)) < cutoff.UtcDateTime))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            File.Delete(PathOf(sequence));
+            count++;
+            deleted();
+        }
+
+        return count;
     }
 
     /// <summary>All archived events, ascending; a newest one that is unreadable is left out.</summary>

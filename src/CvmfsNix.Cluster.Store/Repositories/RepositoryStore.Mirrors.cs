@@ -79,6 +79,16 @@ public sealed partial class RepositoryStore
             cancellationToken);
     }
 
+    /// <summary>Empties the index; <see cref="IndexAsync"/> fills it again from the first revision on. What is served stays.</summary>
+    public Task ForgetIndexAsync(CancellationToken cancellationToken) => ExclusiveAsync(
+        _applying,
+        () =>
+        {
+            Index.Clear();
+            return Task.FromResult(true);
+        },
+        cancellationToken);
+
     /// <summary>
     /// Deletes superseded catalogs and tag databases, except those that what is served here needs: also a wrong list breaks no reader. Objects of
     /// other kinds stay.

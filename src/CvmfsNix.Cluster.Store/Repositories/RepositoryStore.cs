@@ -165,7 +165,7 @@ public sealed partial class RepositoryStore : IAsyncDisposable
     /// <param name="head">The newest revision.</param>
     /// <param name="paths">What is to go. What of it a path that stays needs, stays too.</param>
     /// <param name="keepNeeded">False: a path that stays and needs one of them is an error.</param>
-    /// <param name="drop">Generations of profiles to go with them, if they lead to one of them.</param>
+    /// <param name="drop">Generations of profiles to go with them, if they lead to one of them; if nothing is kept, wherever they lead.</param>
     /// <param name="keys">Sign.</param>
     /// <param name="now">The time.</param>
     /// <param name="cancellationToken">Stops before anything counts.</param>
@@ -196,7 +196,7 @@ public sealed partial class RepositoryStore : IAsyncDisposable
         return ExclusiveAsync(_committing, () => _commits.BuildDatabaseAsync(head, keys, now, cancellationToken), cancellationToken);
     }
 
-    /// <summary>When the database of Nix is to be brought up to the paths of the head; null = it is, as far as this process knows.</summary>
+    /// <summary>When the database of Nix is to be looked at and brought up to the paths of the head; null = there is nothing to do.</summary>
     public TimeSpan? NixDatabaseDueIn => _commits.DatabaseDueIn;
 
     /// <summary>Bytes of the database of Nix when it was last stored by this process; 0 = it was not.</summary>
@@ -204,6 +204,35 @@ public sealed partial class RepositoryStore : IAsyncDisposable
 
     /// <summary>The stored bytes that the last storing of the database of Nix added, and how long it took.</summary>
     public (long Bytes, TimeSpan Took) NixDatabaseStored => _commits.DatabaseStored;
+
+    /// <summary>
+    /// Makes the revision after <paramref name="head"/> with paths that were removed and can be had back. Paths that were withdrawn, that need one that was, or whose objects are
+    /// nowhere stay away. Otherwise as <see cref="PrepareRemovalAsync"/>.
+    /// </summary>
+    /// <param name="head">The newest revision.</param>
+    /// <param name="wanted">What is to come back, with all it needs.</param>
+    /// <param name="profiles">Profiles that are to lead to a path; where that stays away they are left alone.</param>
+    /// <param name="rules">What was removed and taken back before.</param>
+    /// <param name="keys">Sign.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="cancellationToken">Stops before anything counts.</param>
+    /// <returns>Without a revision when nothing comes back.</returns>
+    public Task<PreparedCommit> PrepareReturnAsync(
+        RepositoryHead head,
+        IReadOnlyCollection<StorePathName> wanted,
+        IReadOnlyList<(string Profile, StorePathName Target)> profiles,
+        CommitRules rules,
+        RepositoryKeys keys,
+        DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(head);
+        ArgumentNullException.ThrowIfNull(wanted);
+        ArgumentNullException.ThrowIfNull(profiles);
+        ArgumentNullException.ThrowIfNull(rules);
+        ArgumentNullException.ThrowIfNull(keys);
+        return ExclusiveAsync(_committing, () => _commits.BuildReturnAsync(head, wanted, profiles, rules, keys, now, cancellationToken), cancellationToken);
+    }
 
     /// <summary>The grace of removed paths is over: they cannot be had back from here on.</summary>
     public Task ApplyExpiredAsync(long sequence, ReadOnlyMemory<byte> eventBytes, ulong upTo, CancellationToken cancellationToken) => ApplyAsync(
@@ -277,6 +306,10 @@ public sealed partial class RepositoryStore : IAsyncDisposable
             },
             cancellationToken);
     }
+
+    /// <summary>As <see cref="ReindexAsync"/>, of a revision of which nothing is left.</summary>
+    /// <exception cref="IndexBehindException">The revision before it is not indexed.</exception>
+    public Task ReindexForgottenAsync(ulong revision, ulong previous, CancellationToken cancellationToken) => IndexAsync(RevisionRecords.Forgotten(revision, previous), cancellationToken);
 
     /// <summary>The repository was created: its named files appear, the manifest last.</summary>
     /// <exception cref="IncompleteStoreException">Objects of the first revision are not here; nothing was changed.</exception>
@@ -352,13 +385,63 @@ public sealed partial class RepositoryStore : IAsyncDisposable
             sequence,
             async () =>
             {
-                if (!IsIncomplete)
-                    await DurableFile.WriteAtomicAsync(Layout.MetaFolder(Format.Repository), IncompleteFile, ReadOnlyMemory<byte>.Empty, cancellationToken: cancellationToken).ConfigureAwait(false);
+                await MarkIncompleteAsync(cancellationToken).ConfigureAwait(false);
                 ApplyToIndex(revision);
                 await _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken);
     }
+
+    /// <summary>
+    /// As <see cref="PassRecordsAsync"/>, of a revision of which nothing is left: not even its record files are looked at.
+    /// </summary>
+    public Task PassForgottenAsync(long sequence, ReadOnlyMemory<byte> eventBytes, CommittedRevision revision, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(revision);
+        return ApplyAsync(
+            sequence,
+            async () =>
+            {
+                await MarkIncompleteAsync(cancellationToken).ConfigureAwait(false);
+                ApplyToIndex(RevisionRecords.Forgotten(revision.Head.Revision, revision.Head.Previous?.Revision ?? 0));
+                await _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken).ConfigureAwait(false);
+            },
+            cancellationToken);
+    }
+
+    private async Task MarkIncompleteAsync(CancellationToken cancellationToken)
+    {
+        if (!IsIncomplete)
+            await DurableFile.WriteAtomicAsync(Layout.MetaFolder(Format.Repository), IncompleteFile, ReadOnlyMemory<byte>.Empty, cancellationToken: cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Deletes record files that nobody needs, unless somebody counted on one of them lately: the same bytes may be those of a new revision.
+    /// </summary>
+    /// <param name="digests">Of revisions that are forgotten; none that another one has as well.</param>
+    /// <param name="cutoff">What was counted on at this time or later stays.</param>
+    /// <returns>How many were deleted, and their bytes.</returns>
+    public (int Files, long Bytes) ForgetRecords(IEnumerable<string> digests, DateTimeOffset cutoff)
+    {
+        ArgumentNullException.ThrowIfNull(digests);
+        (int files, long bytes) = (0, 0);
+        foreach (string digest in digests)
+        {
+            if (Blobs.DeleteOlder(digest, cutoff) is not { } size)
+                continue;
+            (files, bytes) = (files + 1, bytes + size);
+            StepProbe.At(StepNames.RecordsDeleted, Format.Repository);
+        }
+
+        return (files, bytes);
+    }
+
+    /// <summary>Deletes archived events that are older; the newest ones stay, whatever their age.</summary>
+    /// <param name="cutoff">What was archived at this time or later stays.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>How many were deleted.</returns>
+    public Task<int> TrimArchiveAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
+        Task.Run(() => _applied.Trim(cutoff, () => StepProbe.At(StepNames.ArchiveTrimmed, Format.Repository), cancellationToken), cancellationToken);
 
     /// <summary>Whether revisions were passed over without their objects: what a later revision adds does not tell what it needs.</summary>
     public bool IsIncomplete => File.Exists(IncompleteFile);
@@ -566,6 +649,7 @@ public sealed partial class RepositoryStore : IAsyncDisposable
                 foreach (ObjectName name in deletable)
                     _objects.Delete(name);
                 Index.RemoveObjects(deletable);
+                StepProbe.At(StepNames.SupersededDeleted, Format.Repository);
                 // Last: it has no named file that would show whether it took effect, and deleting again is harmless.
                 await _applied.AddAsync(sequence, eventBytes, null, default, cancellationToken).ConfigureAwait(false);
             },
@@ -632,7 +716,9 @@ public sealed partial class RepositoryStore : IAsyncDisposable
     private bool ApplyToIndex(CommittedRevision revision) => ApplyToIndex(
         new RevisionRecords(revision.Head.Revision, revision.Head.Previous?.Revision ?? 0, revision.PathInfoDigest, revision.DeltaDigest), revision.Head.PublishedAt);
 
-    private bool ApplyToIndex(RevisionRecords records, DateTimeOffset? publishedAt = null) => Index.Apply(
+    private bool ApplyToIndex(RevisionRecords records, DateTimeOffset? publishedAt = null) => records.AreForgotten
+        ? Index.Apply(records.Revision, records.Previous, [], [], [], Objects.Contains)
+        : Index.Apply(
         records.Revision,
         records.Previous,
         PathInfoFile.Read(OpenBlob(records.PathInfoDigest, records.Revision), records.PathInfoDigest),

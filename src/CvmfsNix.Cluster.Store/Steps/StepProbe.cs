@@ -81,8 +81,26 @@ public static class StepNames
     /// <summary>A collection knows what may go, nothing is deleted.</summary>
     public const string CollectPlanned = "collect.planned";
 
+    /// <summary>A collection has taken the contents of one of the 256 directories out of the index, their objects are there.</summary>
+    public const string CollectForgotten = "collect.forgotten";
+
     /// <summary>A collection has deleted objects of one of the 256 directories.</summary>
     public const string CollectDeleted = "collect.deleted";
+
+    /// <summary>An event of the writer's upkeep is about to be appended: superseded catalogs, expired removals, forgotten records.</summary>
+    public const string UpkeepBefore = "upkeep.before";
+
+    /// <summary>It is in the journal, no store has followed it.</summary>
+    public const string UpkeepAfter = "upkeep.after";
+
+    /// <summary>Superseded catalogs are deleted, the event that said so is not archived.</summary>
+    public const string SupersededDeleted = "superseded.deleted";
+
+    /// <summary>A record file of a revision of which nothing is left is deleted.</summary>
+    public const string RecordsDeleted = "records.deleted";
+
+    /// <summary>An old event is deleted of the archive of applied events.</summary>
+    public const string ArchiveTrimmed = "archive.trimmed";
 
     /// <summary>The store keeper is about to write the named files of an event.</summary>
     public const string NamedBefore = "named.before";

@@ -35,6 +35,15 @@ internal static class MachineLoad
         return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
     }
 
+    /// <summary>Bytes a process has read from and written to disks so far.</summary>
+    public static (long Read, long Written) Transferred(int process)
+    {
+        Dictionary<string, long> counts = File.ReadLines($"/proc/{process.ToString(CultureInfo.InvariantCulture)}/io")
+            .Select(static l => l.Split(": "))
+            .ToDictionary(static p => p[0], static p => long.Parse(p[1], CultureInfo.InvariantCulture), StringComparer.Ordinal);
+        return (counts["read_bytes"], counts["write_bytes"]);
+    }
+
     /// <summary>Processes whose parent is one of these, the parent included.</summary>
     public static IEnumerable<int> Family(int parent) => [parent, .. Process.GetProcesses().Where(p => ParentOf(p.Id) == parent).Select(p => p.Id)];
 

@@ -14,7 +14,7 @@ public sealed class ClockTests
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Skip = "at full size only: every run has the rule on a clock that the test sets", SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     public async Task A_node_whose_clock_is_more_than_an_hour_behind_commits_nothing_until_it_is_set()
     {
         await using var run = await ClockRun.StartAsync("behind");

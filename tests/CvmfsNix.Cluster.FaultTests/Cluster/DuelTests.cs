@@ -113,7 +113,7 @@ public sealed class DuelTests(ITestOutputHelper output)
         async Task<IReadOnlyList<JournalRow>> Rows() => (await JournalRows.ReadAsync(postgres, Fqrn, Ct))[Writer];
     }
 
-    [Fact]
+    [Fact(Skip = "at full size only: every run has a stale leader that loses, by the test above", SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     public async Task A_lost_append_fails_nobody_else_on_the_node_and_it_writes_again_at_once()
     {
         Assert.SkipWhen(PostgresServer.Missing is not null, PostgresServer.Missing ?? "");

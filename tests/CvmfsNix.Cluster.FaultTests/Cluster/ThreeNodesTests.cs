@@ -80,7 +80,7 @@ public sealed class ThreeNodesTests(ITestOutputHelper output)
         Assert.NotEqual(first.Number, second.Number);
         await cluster.MembersAsync(2, Ct);
         // In order, not found dead.
-        Assert.All(cluster.Nodes, n => Assert.False(n.HasLogged("unreachable"), n.LogTail(20)));
+        Assert.All(cluster.Nodes, n => Assert.False(n.HasLogged("as UNREACHABLE"), n.LogTail(20)));
     }
 
     private static async Task<PostgresServer> StartPostgresAsync()

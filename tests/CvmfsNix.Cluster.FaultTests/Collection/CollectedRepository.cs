@@ -9,35 +9,54 @@ using Xunit;
 namespace CvmfsNix.Cluster.FaultTests.Collection;
 
 /// <summary>A repository that is published into, removed from and collected by the programs themselves.</summary>
-internal sealed class CollectedRepository(string fqrn, Scratch scratch)
+/// <param name="fqrn">Its name.</param>
+/// <param name="scratch">For the store that is published from.</param>
+/// <param name="builder">Tells the paths of several builders apart.</param>
+internal sealed class CollectedRepository(string fqrn, Scratch scratch, string builder = "")
 {
-    private readonly SyntheticStore _store = new(scratch["store"]);
+    private readonly SyntheticStore _store = new(scratch[$"store{builder}"]);
     private string _publicKey = "";
     private int _made;
 
     /// <summary>Pinned: these and what they need stay.</summary>
     public List<StorePathName> Pinned { get; } = [];
 
+    /// <summary>Everything that was ever made here.</summary>
+    public IReadOnlyList<PathInfo> Made => _store.Paths;
+
+    /// <summary>What was pinned, with all that it needs.</summary>
+    public IEnumerable<StorePathName> Kept => _store.Closure(Pinned).Select(p => p.Path);
+
+    /// <summary>Of the repository, PEM.</summary>
+    public string PublicKey { get; private set; } = "";
+
+    /// <summary>File that holds it.</summary>
+    public string PublicKeyFile => _publicKey;
+
+    /// <summary>Another builder of the same repository.</summary>
+    public CollectedRepository With(string other) => new(fqrn, scratch, other) { _publicKey = _publicKey, PublicKey = PublicKey };
+
     public async Task CreateAsync(NodeAddresses server, CancellationToken cancellationToken)
     {
         CreatedRepository created = await CreatedRepository.CreateAsync(server, fqrn, cancellationToken);
+        PublicKey = created.PublicKey;
         _publicKey = scratch[$"{fqrn}.pub"];
         await File.WriteAllTextAsync(_publicKey, created.PublicKey, cancellationToken);
         await AskAsync(server, ["repo", "retention", "set", fqrn, "--profile-generations", "1", "--keep-recent", "0s"], cancellationToken);
     }
 
     /// <summary>Publishes fresh paths, partly on top of earlier ones that may have been removed meanwhile; returns whether it was acknowledged.</summary>
-    public async Task<bool> PublishAsync(NodeAddresses server, Random random, bool pin, CancellationToken cancellationToken)
+    public async Task<bool> PublishAsync(NodeAddresses server, Random random, bool pin, CancellationToken cancellationToken, params string[] more)
     {
         List<StorePathName> references = [];
         if (_store.Paths.Count > 0 && random.Next(2) == 0)
             references.Add(_store.Paths[random.Next(_store.Paths.Count)].Path);
         // Contents come again and again, so that what is about to be deleted is called for.
-        PathInfo path = await _store.AddAsync($"gc {_made++}", $"content {random.Next(20)}", references, files: 1 + random.Next(12), fileBytesMax: 2000, cancellationToken);
+        PathInfo path = await _store.AddAsync($"gc {builder}{_made++}", $"content {random.Next(20)}", references, files: 1 + random.Next(12), fileBytesMax: 2000, cancellationToken);
         _store.Register();
         string[] keep = pin ? ["--keep", "30d"] : [];
         CliResult result = await CliProcess.RunAsync(
-            server, ["publish", "--repo", fqrn, SyntheticStore.FullPath(path.Path), .. keep, .. _store.Arguments, "--timeout", "60"], cancellationToken);
+            server, ["publish", "--repo", fqrn, SyntheticStore.FullPath(path.Path), .. keep, .. more, .. _store.Arguments, "--timeout", "60"], cancellationToken);
         if (result.ExitCode == 0 && pin)
             Pinned.Add(path.Path);
         return result.ExitCode == 0;

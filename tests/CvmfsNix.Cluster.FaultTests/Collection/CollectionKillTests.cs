@@ -18,6 +18,7 @@ public sealed class CollectionKillTests(ITestOutputHelper output)
     [
         StepNames.RemovalEdited, StepNames.RemovalAppend, StepNames.AppendAfter, StepNames.CollectPlanned, StepNames.CollectDeleted,
         StepNames.CatalogsBuilt, StepNames.CatalogsDurable, StepNames.NamedBefore, StepNames.NamedTemporary, StepNames.CollectMark,
+        StepNames.NamedAfter, StepNames.CollectForgotten, StepNames.UpkeepBefore, StepNames.UpkeepAfter, StepNames.SupersededDeleted, StepNames.RecordsDeleted, StepNames.ArchiveTrimmed,
     ];
 
     [Fact]
@@ -29,7 +30,7 @@ public sealed class CollectionKillTests(ITestOutputHelper output)
         var random = new Random(seed);
         using var scratch = new Scratch("gc-kills");
         await using var listener = new StepListener();
-        var settings = new NodeSettings(scratch["data"]) { StepSocket = listener.SocketPath, Switches = ["--gc-grace", "2s"] };
+        var settings = new NodeSettings(scratch["data"]) { StepSocket = listener.SocketPath, Switches = ["--gc-grace", "2s", "--archive-keep", "2s"] };
         NodeProcess node = await NodeProcess.StartAsync(settings, cancellationToken);
         var hits = new Dictionary<string, int>();
         try

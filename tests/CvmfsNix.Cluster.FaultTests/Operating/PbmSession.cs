@@ -39,7 +39,15 @@ internal sealed class PbmSession : IAsyncDisposable
     public async Task<string> UntilAsync(string text, CancellationToken ct)
     {
         string? found = null;
-        await Processes.Deadline.UntilAsync(() => Task.FromResult((found = Take(text)) is not null), $"\"{text}\" on the screen, which is:\n{Screen}", ct);
+        try
+        {
+            await Processes.Deadline.UntilAsync(() => Task.FromResult((found = Take(text)) is not null), $"\"{text}\" on the screen", ct);
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{e.Message} The screen is:\n{Screen}", e);
+        }
+
         return found!;
     }
 
@@ -82,13 +90,14 @@ internal sealed class PbmSession : IAsyncDisposable
         }
     }
 
+    // The terminal puts carriage returns before line feeds, also where there are some.
     private async Task ReadAsync()
     {
         var buffer = new char[4096];
         while (await _process.StandardOutput.ReadAsync(buffer) is var read and > 0)
         {
             lock (_screen)
-                _screen.Append(buffer, 0, read);
+                _screen.Append(new string(buffer, 0, read).Replace("\r", "", StringComparison.Ordinal));
         }
     }
 }

@@ -86,7 +86,7 @@ public sealed class PowerLossTests(PowerLossTests.Recording recording, ITestOutp
         Assert.True(problems.Count == 0, string.Join('\n', problems));
     }
 
-    [Fact]
+    [Fact(Skip = "at full size only: every run judges the disks after a power cut at every step, and this shows that the judge notices", SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
     public async Task Leaving_out_any_one_fsync_loses_something()
     {
         CancellationToken cancellationToken = TestContext.Current.CancellationToken;
@@ -207,7 +207,7 @@ public sealed class PowerLossTests(PowerLossTests.Recording recording, ITestOutp
         }
     }
 
-    /// <summary>Full size: every announced instant, twice. Else the first, the last, after the creation, and some steps chosen by the seed.</summary>
+    /// <summary>Full size: every announced instant, twice. Else one after the creation, and some steps chosen by the seed.</summary>
     private static IEnumerable<(Cut Cut, bool Pending)> NodeSample(RecordedRun run, int seed)
     {
         if (BuiltPrograms.FullSize)
@@ -215,10 +215,8 @@ public sealed class PowerLossTests(PowerLossTests.Recording recording, ITestOutp
         var random = new Random(seed);
         return
         [
-            (run.Cuts[0], false),
             (run.Cuts.First(c => c.Created), false),
             .. NodeSteps.Select(s => (random.GetItems(run.Cuts.Where(c => c.Created && c.Label.StartsWith(s, StringComparison.Ordinal)).ToArray(), 1)[0], true)),
-            (run.Cuts[^1], false),
         ];
     }
 

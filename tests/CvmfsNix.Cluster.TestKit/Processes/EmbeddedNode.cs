@@ -41,6 +41,12 @@ public sealed partial class EmbeddedNode : IAsyncDisposable
     /// <summary>Folder that a repository is served from.</summary>
     public string RepositoryFolder(string repository) => Path.Combine(_folder.FullName, "data", "cvmfs", repository);
 
+    /// <summary>Data folder.</summary>
+    public string Data => Path.Combine(_folder.FullName, "data");
+
+    /// <summary>Of its process.</summary>
+    public int Id => _process.Id;
+
     /// <summary>By base name, the signatures (one a line) and content addresses the node keeps with a repository's paths.</summary>
     public IReadOnlyDictionary<string, (string Signatures, string? ContentAddress)> Provenance(string repository)
     {
@@ -72,6 +78,10 @@ public sealed partial class EmbeddedNode : IAsyncDisposable
     /// <summary>As <see cref="StartAsync(CancellationToken)"/>, with a log of warnings only: to be measured.</summary>
     public static Task<EmbeddedNode> StartQuietAsync(CancellationToken cancellationToken) =>
         StartAsync(["--http", "--grpc", "--management", "--remoting"], ["--log-level", "warning"], cancellationToken);
+
+    /// <summary>As <see cref="StartQuietAsync(CancellationToken)"/>, with switches of its own.</summary>
+    public static Task<EmbeddedNode> StartQuietAsync(IReadOnlyList<string> switches, CancellationToken cancellationToken) =>
+        StartAsync(["--http", "--grpc", "--management", "--remoting"], ["--log-level", "warning", .. switches], cancellationToken);
 
     /// <summary>Starts a stratum1 of a node and waits until it serves what the node has.</summary>
     /// <exception cref="InvalidOperationException">It ended, or did not get ready; with its log.</exception>

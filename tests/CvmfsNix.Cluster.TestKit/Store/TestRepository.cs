@@ -197,6 +197,15 @@ public sealed class TestRepository : IAsyncDisposable
         return revision;
     }
 
+    /// <summary>What came after a revision is lost for good: the next one builds on it, with a number after another.</summary>
+    public async Task GoOnFromAsync(ulong revision, ulong after, CancellationToken cancellationToken)
+    {
+        Head = Revisions.Single(r => r.Head.Revision == revision).Head with { ContinueAfter = after };
+        await Store.ContinueAsync(NextSequence(), new byte[] { 1 }, revision, cancellationToken);
+        foreach (CommittedRevision known in Revisions.TakeWhile(r => r.Head.Revision <= revision))
+            await Store.ReindexAsync(known, cancellationToken);
+    }
+
     /// <summary>Opens the repository as a client would.</summary>
     public Task<RepositoryReader> OpenReaderAsync(CancellationToken cancellationToken) => RepositoryReader.OpenAsync(
         new DirectorySource(RepositoryFolder), [Keys.MasterPublicKeyPem], new RepositoryReaderOptions { ExpectedName = Name }, cancellationToken);

@@ -1,6 +1,9 @@
 using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Hosting;
+using CvmfsNix.Cluster.Actors.Keeping;
+using CvmfsNix.Cluster.Actors.Serialization;
 using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Model.Retention;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
@@ -73,6 +76,42 @@ public sealed class RetentionTests
         _clock.Advance(TimeSpan.FromHours(25));
         await TestNode.UntilAsync(async () => (await node.Retention.GetAsync(TestNode.Fqrn, Ct)).Removals.Count == 0);
         Assert.Equal(TransactionStatus.Rejected, (await DirectPublish.PublishAsync(node, SyntheticPath.Package("late", references: [old.Path]))).Status);
+    }
+
+    [Fact]
+    public async Task Records_of_revisions_of_which_nothing_is_left_are_forgotten_and_a_lost_index_is_made_again_without_them()
+    {
+        await using var node = await TestNode.StartedAsync(_clock);
+        SyntheticPath stays = SyntheticPath.Package("stays");
+        await node.Retention.SetAsync(TestNode.Fqrn, Rules, "me", Ct);
+        await node.Retention.PinAsync(TestNode.Fqrn, [stays.Path], _clock.GetUtcNow() + TimeSpan.FromDays(30), "me", Ct);
+        await PublishAsync(node, stays, SyntheticPath.Package("goes"));
+        for (int i = 0; i < 34; i++)
+            await PublishAsync(node, SyntheticPath.Of($"small{i}", SyntheticTree.File("x")));
+        _clock.Advance(TimeSpan.FromDays(2));
+        await RemovedAsync(node);
+        await PublishAsync(node, SyntheticPath.Package("next"));
+        _clock.Advance(TimeSpan.FromHours(25));
+        await TestNode.UntilAsync(() => Task.FromResult(node.Rows("SELECT count(*) FROM journal WHERE manifest = 'nf'")[0] == "1"));
+
+        var book = new RecordBook();
+        foreach (string[] row in node.Rows($"SELECT manifest, hex(message) FROM journal WHERE persistence_id = 'repository-{TestNode.Fqrn}' ORDER BY sequence_number").Select(r => r.Split('|')))
+            book.Add((IRepositoryEvent)ClusterSerializer.Read(Convert.FromHexString(row[1]), row[0]));
+        // The revision that brought both keeps its files, and so the one that removed one of them.
+        Assert.Equal(4, book.Kept.Count);
+        IReadOnlyList<string> forgotten = book.Deletable();
+        string[] before = [.. node.Store.Index.Paths.All().Select(p => p.Info.Path.Value)];
+        Assert.Equal(2, before.Length);
+        Assert.Equal(forgotten.Count, node.Store.ForgetRecords(forgotten, DateTimeOffset.UtcNow.AddDays(1)).Files);
+        Assert.True(forgotten.Count >= 34);
+
+        await node.StopAsync();
+        foreach (string file in Directory.EnumerateFiles(node.Layout.MetaFolder(TestNode.Fqrn), "index.db*"))
+            File.Delete(file);
+        await node.StartAsync();
+        Assert.Equal(before, node.Store.Index.Paths.All().Select(p => p.Info.Path.Value));
+        await PublishAsync(node, SyntheticPath.Package("again", references: [stays.Path]));
+        node.Audit();
     }
 
     [Fact]

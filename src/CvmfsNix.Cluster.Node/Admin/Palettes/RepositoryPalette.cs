@@ -1,11 +1,13 @@
 using System.Text.Json.Nodes;
+using CvmfsNix.Cluster.Actors.Gateway;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Model.Retention;
 
 namespace CvmfsNix.Cluster.Node.Admin.Palettes;
 
 /// <summary><c>repo</c>: the repositories.</summary>
-public sealed class RepositoryPalette(IPublishingCore core, LiveValues live) : IPaletteSource
+public sealed class RepositoryPalette(IPublishingCore core, IRepositoryRetention retention, LiveValues live) : IPaletteSource
 {
     public Palette Palette => new("repo", "Repositories",
     [
@@ -13,7 +15,9 @@ public sealed class RepositoryPalette(IPublishingCore core, LiveValues live) : I
         new("show", "A repository in full", ShowAsync, live.Repository()),
         new("create", "Make a repository with fresh keys, or those in the key folder", CreateAsync,
             live.Repository(),
-            new CommandArgument("hash", "Names of objects (default sha1)", "--hash") { Suggested = ["sha1", "shake128"] }) { Scope = AdminScope.Admin },
+            new CommandArgument("hash", "Names of objects (default sha1)", "--hash") { Suggested = ["sha1", "shake128"] },
+            new CommandArgument("nix-db", "Keep a database of Nix in the tree", "--nix-db") { Flag = true }) { Scope = AdminScope.Admin },
+        new("rollback", "Make what an earlier revision had the newest one", RollBackAsync, live.Repository(), live.Goal()) { Scope = AdminScope.Admin, Destructive = true },
     ]);
 
     private async Task<bool> ListAsync(CommandArguments arguments, ICommandOutput output, CancellationToken ct)
@@ -53,8 +57,28 @@ public sealed class RepositoryPalette(IPublishingCore core, LiveValues live) : I
             "shake128" => HashAlgorithmId.Shake128,
             var other => throw CommandArguments.Wrong("hash", $"{other} is no hash algorithm for object names: sha1 or shake128."),
         };
-        RepositoryView r = await core.CreateRepositoryAsync(new CreateRepository(arguments.Repository(), algorithm), ct);
+        RepositoryView r = await core.CreateRepositoryAsync(new CreateRepository(arguments.Repository(), algorithm) { NixDatabase = arguments.Has("nix-db") }, ct);
         await output.LineAsync($"{r.Repository} is there, revision {r.Revision}", Json(r));
+        return true;
+    }
+
+    private async Task<bool> RollBackAsync(CommandArguments arguments, ICommandOutput output, CancellationToken ct)
+    {
+        string repository = arguments.Repository();
+        RetentionProtocol.RolledBack done = await retention.RollBackAsync(repository, arguments.Required("to"), "an operator", ct);
+        await output.LineAsync(
+            $"{repository} has what revision {done.To} had, as revision {done.Revision}: {done.Returned} paths came back, {done.Removed} went{(done.LeftOutCount > 0 ? $", {done.LeftOutCount} stay away because they were withdrawn" : "")}",
+            new JsonObject
+            {
+                ["repository"] = repository,
+                ["to"] = done.To,
+                ["revision"] = done.Revision,
+                ["rootHash"] = done.RootHash,
+                ["pathsReturned"] = done.Returned,
+                ["pathsRemoved"] = done.Removed,
+                ["pathsLeftOut"] = Shown.Array(done.LeftOut.Select(p => p.Value)),
+                ["pathsLeftOutCount"] = done.LeftOutCount,
+            });
         return true;
     }
 

@@ -15,7 +15,7 @@ public sealed class RevisionPalette(IRepositoryHistory history, LiveValues live)
     [
         new("list", "The newest revisions, newest first", ListAsync, live.Repository(), LiveValues.Count($"Lines (default {LinesUsual})")),
         new("show", "A revision in full", ShowAsync, live.Repository(), live.Revision("revision", "The revision", true, "-n", "--revision")),
-        new("diff", "Paths that came between two revisions", DiffAsync, live.Repository(),
+        new("diff", "Paths that came and went between two revisions", DiffAsync, live.Repository(),
             live.Revision("from", "The older revision", true, "-a", "--from"), live.Revision("to", "The newer revision (default: the newest)", false, "-b", "--to")),
     ]);
 
@@ -46,7 +46,7 @@ public sealed class RevisionPalette(IRepositoryHistory history, LiveValues live)
                     $"root catalog       {head.RootHash}, {head.RootSize} bytes",
                     $"store catalog      {head.StoreCatalog}, {head.StoreCatalogSize} bytes",
                     $"tag database       {head.History}",
-                    $"paths              {head.Paths}, {past.Outcomes.Sum(o => o.PathsNew)} of them new",
+                    $"paths              {head.Paths}, {past.Outcomes.Sum(o => o.PathsNew)} of them new, {past.Revision.PathsRemoved} removed",
                     .. head.NamedTags.Select(t => $"tag                {t.Name} of revision {t.Revision}"),
                     .. past.Outcomes.Select(o => $"transaction        {o.Id} {o.Status.ToString().ToLowerInvariant()}, {o.PathsNew} paths new"),
                 ]),
@@ -65,14 +65,19 @@ public sealed class RevisionPalette(IRepositoryHistory history, LiveValues live)
         await FindAsync(repository, to, ct);
         if (from > to)
             throw CommandArguments.Wrong("from", $"revision {from} is newer than {to}; give the older one first.");
-        long count = 0;
-        await foreach (var (path, revision) in history.PathsAsync(repository, from, to, ct))
+        long came = 0, went = 0;
+        await foreach (PathChange change in history.ChangesAsync(repository, from, to, ct))
         {
-            count++;
-            await output.LineAsync($"+ {path.Path.Value} | revision {revision} | {path.NarSize} bytes", new JsonObject { ["path"] = path.Path.Value, ["change"] = "added", ["revision"] = revision, ["narSize"] = path.NarSize });
+            if (change.Came)
+                came++;
+            else
+                went++;
+            await output.LineAsync(
+                $"{(change.Came ? '+' : '-')} {change.Path.Path.Value} | revision {change.Revision} | {change.Path.NarSize} bytes",
+                new JsonObject { ["path"] = change.Path.Path.Value, ["change"] = change.Came ? "added" : "removed", ["revision"] = change.Revision, ["narSize"] = change.Path.NarSize });
         }
 
-        await output.NoteAsync($"Count: {count} paths came after revision {from}, up to {to}");
+        await output.NoteAsync($"Count: {came} paths came and {went} went after revision {from}, up to {to}");
         return true;
     }
 
@@ -89,6 +94,7 @@ public sealed class RevisionPalette(IRepositoryHistory history, LiveValues live)
         ["sequence"] = past.Event.Sequence,
         ["paths"] = past.Revision.Head.Paths,
         ["pathsNew"] = past.Outcomes.Sum(o => o.PathsNew),
+        ["pathsRemoved"] = past.Revision.PathsRemoved,
         ["tags"] = Shown.Array(past.Revision.Head.NamedTags.Select(t => t.Name)),
         ["transactions"] = new JsonArray([.. past.Outcomes.Select(o => new JsonObject
         {

@@ -127,11 +127,17 @@ internal sealed class MirrorNode : IAsyncDisposable
     public MirroredEvent EventOf(long sequence)
     {
         CommittedRevision revision = Origin.Revisions[(int)sequence - 1];
+        return EventOf(sequence, revision, revision.Head.Revision - 1);
+    }
+
+    /// <summary>The event of a revision.</summary>
+    public MirroredEvent EventOf(long sequence, CommittedRevision revision, ulong previous)
+    {
         return new MirroredEvent(sequence, Origin.Now)
         {
             Manifest = new MirroredManifest(revision.Head.Revision, revision.SignedManifest, revision.Head.StoreCatalog)
             {
-                Records = new RevisionRecords(revision.Head.Revision, revision.Head.Revision - 1, revision.PathInfoDigest, revision.DeltaDigest),
+                Records = new RevisionRecords(revision.Head.Revision, previous, revision.PathInfoDigest, revision.DeltaDigest),
                 Superseded = revision.Superseded,
             },
             Whitelist = sequence == 1 ? Origin.Whitelist : default,

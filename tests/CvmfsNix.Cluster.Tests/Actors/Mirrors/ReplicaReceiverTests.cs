@@ -1,6 +1,8 @@
 using CvmfsNix.Cluster.Actors.Mirrors;
 using CvmfsNix.Cluster.Cvmfs.Trust;
+using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.TestKit.Store;
+using Microsoft.Data.Sqlite;
 using Xunit;
 
 namespace CvmfsNix.Cluster.Tests.Actors.Mirrors;
@@ -204,6 +206,43 @@ public sealed class ReplicaReceiverTests
         Assert.DoesNotContain(node.Filled, r => r is > 1 and < 5);
         Assert.Equal(25UL, await node.ReadServedAsync());
         Assert.Equal(25UL, node.Mirror.Find(TestRepository.Name)!.IndexedRevision);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_mirror_of_a_revision_that_was_lost_for_good_follows_the_history_that_goes_on_without_it(bool startedAgain)
+    {
+        await using MirrorNode node = await MirrorNode.StartedAsync();
+        await FollowAsync(node, 3);
+        SyntheticPath lost = SyntheticPath.Package("first-2", files: 12);
+        Assert.NotNull(node.Mirror.Find(TestRepository.Name)!.Index.Paths.Find(lost.Path));
+        await node.Origin.GoOnFromAsync(2, after: 1003, Ct);
+        await node.Origin.PublishAsync(Ct, SyntheticPath.Package("goes-on", files: 12));
+        Assert.Equal((5L, 1004UL), (node.Origin.Sequence, node.Origin.Head.Revision));
+        // Nothing is seen of the event that says so.
+        await node.TellAsync(new MirrorProtocol.Arrived(TestRepository.Name, new MirroredEvent(4, node.Origin.Now)));
+        await node.TellAsync(new MirrorProtocol.Arrived(TestRepository.Name, node.EventOf(5, node.Origin.Revisions[^1], previous: 2)));
+        // It is served before the index refuses it, and taken again after that.
+        await node.UntilAsync(_ => node.Mirror.Find(TestRepository.Name)!.IndexedRevision == 1004);
+        await node.UntilNotedAsync(5);
+        if (startedAgain)
+        {
+            // The journal tells of both histories, of the one that counts last.
+            await node.StopAsync();
+            SqliteConnection.ClearAllPools();
+            foreach (string file in Directory.EnumerateFiles(node.IndexFolder, "index.db*"))
+                File.Delete(file);
+            await node.StartAsync();
+            await node.UntilAsync(p => p.Known && !p.Working && node.Mirror.Find(TestRepository.Name)!.IndexedRevision == 1004);
+        }
+
+        Assert.Equal(1004UL, await node.ReadServedAsync());
+        RepositoryStore store = node.Mirror.Find(TestRepository.Name)!;
+        Assert.Equal(1004UL, store.IndexedRevision);
+        Assert.Null(store.Index.Paths.Find(lost.Path));
+        Assert.NotNull(store.Index.Paths.Find(SyntheticPath.Package("first-1", files: 12).Path));
+        Assert.NotNull(store.Index.Paths.Find(SyntheticPath.Package("goes-on", files: 12).Path));
     }
 
     private static async Task FollowAsync(MirrorNode node, int revisions)

@@ -79,8 +79,9 @@ public sealed class ClusterSerializerTests
         new GetQueue(Repository), new QueueIs([new WaitingTransaction(Sealed, At, 2, "deferred")]), new Resign("why"), new Resigning(4, "node"),
         new RenewWhitelist(Repository), new WhitelistIs(At, 12),
         new AskStore(), new StoreIs(new StoreMember("id", "address", "url", "site"), -7),
-        Pinned, Withdrawal, new RetentionSet(Rules, "me", At), new RemovalsExpired(7, At), new RepositoryContinued(7, 1007, At, [new string('a', 64), new string('b', 64)]),
+        Pinned, Withdrawal, new RetentionSet(Rules, "me", At), new RemovalsExpired(7, At), new RecordsForgotten(RevisionSet.Of([2, 3, 9]), At), new RepositoryContinued(7, 1007, At, [new string('a', 64), new string('b', 64)]),
         new SetRetention(Repository, Rules, "me"), new PinPaths(Repository, [Head1], At, "me"), new WithdrawPath(Repository, Head1, "bad", "me"), new RemovePaths(Repository, "me"),
+        new RollBack(Repository, 7, "v1", "me"), new RolledBack(3, 9, "ab", 12, 4, 5, [Head1], 6),
         new GetRetention(Repository, 100), Removal,
         new RetentionIs(Rules, [new ProfileGenerationRecord("p", 3, Head1)], [new PathPin(Head1, At, "me")], [new Tombstone(Head1, "bad", "me", At)], [new RemovedPaths(5, At, "digest", 9)], 4, Removal, 8, true),
     ];
@@ -96,7 +97,7 @@ public sealed class ClusterSerializerTests
     private static RemovalIs Removal => new(true, 1, 2, At, At.AddSeconds(1), "problem", 5, 6, [Head1], 7);
 
     private static MirrorApplied Mirrored => new(
-        9, 8, 7, "root", [new RevisionRecords(7, 6, new string('a', 64), new string('b', 64))], [new ObjectName(Definition.Certificate, ObjectKind.Catalog)], At);
+        9, 8, 7, "root", [new RevisionRecords(7, 6, new string('a', 64), new string('b', 64))], [new ObjectName(Definition.Certificate, ObjectKind.Catalog)], At) { Forgotten = RevisionSet.Of([3, 4]) };
 
     private static readonly object[] Snapshots =
     [
@@ -104,7 +105,7 @@ public sealed class ClusterSerializerTests
         RepositoryState.Empty.Apply(new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At)).Apply(new LeaderStarted(3, "n", At))
             .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 8 } }, [Outcome, InBlob], [], At)).Apply(new TransactionsDecided([], [Other], At))
             .Apply(new TagSet(Tag, Tags with { Head = Tags.Head with { Revision = 8 }, Kept = [] }, At)).Apply(Pinned).Apply(Withdrawal)
-            .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 9 }, PathsRemoved = 4 }, [], [], At)).Apply(new RepositoryContinued(9, 1009, At, [])).Apply(new RemovalsExpired(3, At)).Apply(new RetentionSet(Rules, "me", At)),
+            .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 9 }, PathsRemoved = 4 }, [], [], At)).Apply(new RepositoryContinued(9, 1009, At, [])).Apply(new RemovalsExpired(3, At)).Apply(new RecordsForgotten(RevisionSet.Of([2, 3]), At)).Apply(new RetentionSet(Rules, "me", At)),
         RegistryState.Empty.Apply(new LeadershipTaken(4, "n", At)).Apply(new RepositoryRegistered(Definition, At)),
         ReplicaState.Empty.Apply(new ReplicaRegistered("geneva", At)).Apply(new ReplicaPaused(At)).Apply(new ReplicaSeen(Position, At)),
         DirectoryState.Empty.Apply(new ReplicaListed(Key.Replica, At)).Apply(new ReplicaListed(ReplicaId.Parse("a"), At)),

@@ -168,7 +168,9 @@ public sealed class ReplicationServiceTests
             Assert.Equal(StatusCode.Aborted, (await first.EndAsync()).StatusCode);
             Task<RpcException> ending = second.EndAsync();
             await node.StopAsync();
-            Assert.Equal(StatusCode.Unavailable, (await ending).StatusCode);
+            RpcException end = await ending;
+            // The connection closes in order right behind the answer; a client whose half is still open may see that first. Programs take both for a node that is away.
+            Assert.True(end.StatusCode == StatusCode.Unavailable || end.Status.DebugException is HttpProtocolException { ErrorCode: 0 }, end.ToString());
         }
     }
 

@@ -43,6 +43,12 @@ internal sealed class FakeRetention : IRepositoryRetention, ICollectionStatus
         return Task.FromResult(RemovalIs.None with { Revision = 9, Paths = [path], PathsCount = 1 });
     }
 
+    public Task<RolledBack> RollBackAsync(string fqrn, string to, string by, CancellationToken ct)
+    {
+        Asked.Add($"roll back {to} {by}");
+        return Task.FromResult(new RolledBack(3, 9, "00", 12, 1, 2, [], 0));
+    }
+
     public Task<IReadOnlyList<string>> TagsWithAsync(string fqrn, StorePathName path, CancellationToken ct) => Task.FromResult<IReadOnlyList<string>>(TagsWith);
 
     public CollectionStatus Of(string repository) => CollectionStatus.Never with { Problem = "a catalog is missing" };

@@ -48,7 +48,7 @@ internal sealed class TestNode : IAsyncDisposable
 
     public FakeGate Gate { get; } = new();
 
-    public StringWriter Output { get; } = new();
+    public LockedWriter Output { get; } = new();
 
     public string Data => _folder.Path;
 
