@@ -16,11 +16,7 @@ namespace CvmfsNix.Cluster.Actors.Repositories;
 internal sealed partial class RepositoryWriter
 {
     private const int RetentionRequestsMax = 100;
-    private const int RemovedAtOnceMin = 100;
-    private const int RemovedAtOnceMax = 10_000;
 
-    /// <summary>A part that took longer is followed by smaller ones: publishes wait for it.</summary>
-    private static readonly TimeSpan RemovalPart = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RemovalPauseMin = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Of the writer's time, removals take one part in this many.</summary>
@@ -43,7 +39,7 @@ internal sealed partial class RepositoryWriter
     private (IRetentionRequest Request, IActorRef Asker)? _retentionInWork;
     private RemovalIs _removal = RemovalIs.None;
     private long _removalRun;
-    private int _removedAtOnce = 500;
+    private RemovalPace _removalPace = new();
     private bool _removalDue;
     private long _removalPartStarted;
     private DateTimeOffset _removalLookedAt = DateTimeOffset.MinValue;
@@ -175,6 +171,7 @@ internal sealed partial class RepositoryWriter
             return;
         _log.Info("{0}: {1} asks for the removal of what the rules do not keep", _definition.Repository, by);
         _removalLookedAt = Now;
+        _removalPace = new RemovalPace();
         _removal = RemovalIs.None with { Running = true, StartedAt = Now };
         var run = ++_removalRun;
         var state = _state;
@@ -195,7 +192,7 @@ internal sealed partial class RepositoryWriter
         // Pins and tags that were set, and rules that were changed since the plan was made.
         var pinned = _state.Pins.Values.Where(p => p.Until > Now).Select(p => p.Path).ToHashSet();
         var part = new List<StorePathName>();
-        while (part.Count < _removedAtOnce && _removing.TryDequeue(out var path))
+        while (part.Count < _removalPace.AtOnce && _removing.TryDequeue(out var path))
         {
             if (!pinned.Contains(path))
                 part.Add(path);
@@ -250,10 +247,7 @@ internal sealed partial class RepositoryWriter
         }
 
         var took = _settings.Clock.GetElapsedTime(_removalPartStarted);
-        if (took > RemovalPart)
-            _removedAtOnce = Math.Max(RemovedAtOnceMin, asked / 2);
-        else if (took < RemovalPart / 2)
-            _removedAtOnce = Math.Min(RemovedAtOnceMax, _removedAtOnce * 2);
+        _removalPace.Took(asked, took);
         var pause = took * (RemovalShare - 1);
         Timers.StartSingleTimer(nameof(RemoveNext), new RemoveNext(), pause > RemovalPauseMin ? pause : RemovalPauseMin);
     }

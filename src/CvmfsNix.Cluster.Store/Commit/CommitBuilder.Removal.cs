@@ -69,7 +69,7 @@ internal sealed partial class CommitBuilder
 
             KeepNeeded(gone, cancellationToken);
         }
-        else if (FirstNeeded(gone) is { } needed)
+        else if (FirstNeeded(gone, cancellationToken) is { } needed)
         {
             throw new ArgumentException($"{needed.Path} needs {needed.Reference}, which is to be removed without it.", nameof(gone));
         }
@@ -78,7 +78,7 @@ internal sealed partial class CommitBuilder
         List<ProfileGeneration> dropped = [.. generations.Select(g => g.Generation).Where(g => gone.Contains(g.Target) || (!keepNeeded && drop.Contains(g)))];
         if (gone.Count == 0 && dropped.Count == 0)
             return null;
-        RowFingerprint before = DeltaCatalog.Rows(working.StoreFile, format);
+        using ExpectedRemoval? expected = Guarded ? _guard.BeginRemoval(head, working.StoreFile, gone, cancellationToken) : null;
         var taken = new DeltaExpectation(format);
         working.Begin();
         NixDatabase? database = OpenDatabase(working, now, cancellationToken);
@@ -141,39 +141,52 @@ internal sealed partial class CommitBuilder
             DroppedGenerations = dropped,
             Made = made,
         };
-        if (Guarded)
-            _guard.CheckRemoval(head, revision, working.StoreFile, before, taken.Rows, gone, index.Paths, keys.Certificate, cancellationToken);
+        if (expected is not null)
+            _guard.CheckRemoval(head, revision, working.StoreFile, expected, taken, index.Paths, keys.Certificate, cancellationToken);
         return revision;
     }
 
-    // All paths are looked at, until nothing changes: this is the moment in which nobody adds one.
+    // All paths are looked at: this is the moment in which nobody adds one.
     private void KeepNeeded(HashSet<StorePathName> gone, CancellationToken cancellationToken)
     {
-        bool changed = gone.Count > 0;
-        while (changed)
+        var names = gone.Select(g => g.Value).ToHashSet(StringComparer.Ordinal);
+        HashSet<string>.AlternateLookup<ReadOnlySpan<char>> going = names.GetAlternateLookup<ReadOnlySpan<char>>();
+        var kept = new Queue<StorePathName>();
+        foreach ((string path, string references) in index.Paths.Needing(cancellationToken))
         {
-            changed = false;
-            cancellationToken.ThrowIfCancellationRequested();
-            foreach ((StorePathName path, IReadOnlyList<StorePathName> references, _, _) in index.Paths.Facts())
+            if (names.Contains(path))
+                continue;
+            foreach (Range reference in references.AsSpan().Split(' '))
             {
-                if (gone.Contains(path))
-                    continue;
-                foreach (StorePathName reference in references)
-                    changed |= gone.Remove(reference);
+                if (going.Remove(references.AsSpan(reference)))
+                    kept.Enqueue(StorePathName.Parse(references[reference]));
+            }
+        }
+
+        // What is kept keeps what it needs; it may have been passed over as one that goes.
+        while (kept.TryDequeue(out StorePathName path))
+        {
+            gone.Remove(path);
+            foreach (StorePathName reference in index.Paths.Find(path)?.Info.References ?? [])
+            {
+                if (names.Remove(reference.Value))
+                    kept.Enqueue(reference);
             }
         }
     }
 
-    private (StorePathName Path, StorePathName Reference)? FirstNeeded(HashSet<StorePathName> gone)
+    private (string Path, string Reference)? FirstNeeded(HashSet<StorePathName> gone, CancellationToken cancellationToken)
     {
-        foreach ((StorePathName path, IReadOnlyList<StorePathName> references, _, _) in index.Paths.Facts())
+        var names = gone.Select(g => g.Value).ToHashSet(StringComparer.Ordinal);
+        HashSet<string>.AlternateLookup<ReadOnlySpan<char>> going = names.GetAlternateLookup<ReadOnlySpan<char>>();
+        foreach ((string path, string references) in index.Paths.Needing(cancellationToken))
         {
-            if (gone.Contains(path))
+            if (names.Contains(path))
                 continue;
-            foreach (StorePathName reference in references)
+            foreach (Range reference in references.AsSpan().Split(' '))
             {
-                if (gone.Contains(reference))
-                    return (path, reference);
+                if (going.Contains(references.AsSpan(reference)))
+                    return (path, references[reference]);
             }
         }
 

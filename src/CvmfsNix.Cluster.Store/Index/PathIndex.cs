@@ -115,6 +115,20 @@ public sealed class PathIndex
         }
     }
 
+    /// <summary>Names of all committed paths that need others, and of these, separated by spaces, in no particular order; streamed, and as text: it is asked of all paths.</summary>
+    internal IEnumerable<(string Path, string References)> Needing(CancellationToken cancellationToken)
+    {
+        using SqliteConnection connection = Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT name, refs FROM paths WHERE refs <> ''";
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return (row.GetString(0), row.GetString(1));
+        }
+    }
+
     /// <summary>Removes paths inside the caller's transaction; returns how many were there.</summary>
     internal static long Remove(SqliteConnection connection, SqliteTransaction transaction, IEnumerable<StorePathName> paths)
     {

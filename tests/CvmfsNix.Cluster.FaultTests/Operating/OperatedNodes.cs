@@ -34,6 +34,9 @@ public sealed class OperatedNodes : IAsyncLifetime
     /// <summary>Gets the nodes that nobody asks and that may be put out; empty in the short run.</summary>
     public IReadOnlyList<string> Others { get; private set; } = [];
 
+    /// <summary>Follows all repositories of the node that is asked.</summary>
+    internal ClusterNode MirrorNode { get; private set; } = null!;
+
     /// <summary>Takes the traces of all of them.</summary>
     internal TraceCollector Traces { get; } = new();
 
@@ -58,10 +61,10 @@ public sealed class OperatedNodes : IAsyncLifetime
             (Host, Management, Data, Count) = (new Uri(node.Addresses.Grpc).Authority, node.Addresses.Management, node.Addresses.Http, 1);
         }
 
-        ClusterNode mirror = ClusterNode.Mirror(
+        MirrorNode = ClusterNode.Mirror(
             9, new NodePlace("127.0.0.1", ["env", .. Traces.Environment.Select(e => $"{e.Key}={e.Value}")]), _scratch["mirror"], ["--core", "http://" + Host, "--replica-id", Mirror, "--site", "geneva"]);
-        _owned.Add(mirror);
-        mirror.Launch();
+        _owned.Add(MirrorNode);
+        MirrorNode.Launch();
         Address = (await StatusAsync(ct)).GetProperty("node").GetString()!;
     }
 

@@ -275,9 +275,12 @@ public sealed partial class PbmTests(OperatedNodes nodes, ITestOutputHelper outp
 
         output.WriteLine($"{leader} led at first");
         Assert.Equal(["cluster leave", "cluster join", "cluster down"], (await JsonAsync(0, "audit", "list", "-n", "1000")).Select(a => a.GetProperty("command").GetString()!).Where(c => c is "cluster leave" or "cluster join" or "cluster down").TakeLast(3));
-        // Nothing is kept for it any more, and nobody waits for it.
+        // Nothing is kept for it any more, and nobody waits for it; one that comes back registers anew.
+        Assert.Equal(0, await nodes.MirrorNode.StopAsync(Ct));
         Assert.Equal([OperatedNodes.Mirror], (await JsonAsync(0, "replica", "remove", OperatedNodes.Mirror, Repository, "--yes")).Select(r => r.GetProperty("replica").GetString()));
         Assert.Equal(["Count: 0 replicas"], await LinesAsync(0, "replica", "list", Repository));
+        nodes.MirrorNode.Launch();
+        await Deadline.UntilAsync(async () => (await LinesAsync(0, "replica", "list", Repository))[^1] == "Count: 1 replicas", "the mirror is back", Ct);
 
         async Task BackAsync() => await Deadline.UntilAsync(
             async () => await StatusCodeAsync("/ready") == System.Net.HttpStatusCode.OK && (await LinesAsync(0, "cluster", "show")).Count(l => l.Contains("| up |  |", StringComparison.Ordinal)) == nodes.Count, "all nodes are members again", Ct);

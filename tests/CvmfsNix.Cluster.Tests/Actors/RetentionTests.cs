@@ -10,6 +10,7 @@ using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Objects;
 using CvmfsNix.Cluster.TestKit.Store;
 using Xunit;
+using static CvmfsNix.Cluster.Tests.Actors.RetentionSteps;
 
 namespace CvmfsNix.Cluster.Tests.Actors;
 
@@ -104,6 +105,9 @@ public sealed class RetentionTests
         Assert.Equal(2, before.Length);
         Assert.Equal(forgotten.Count, node.Store.ForgetRecords(forgotten, DateTimeOffset.UtcNow.AddDays(1)).Files);
         Assert.True(forgotten.Count >= 34);
+        // What is forgotten cannot be gone back to, and that is said; it is not a surprise in the middle of it.
+        PublishingException refused = await Assert.ThrowsAsync<PublishingException>(() => node.Retention.RollBackAsync(TestNode.Fqrn, "2", "me", Ct));
+        Assert.Equal(PublishingCodes.UnknownRevision, refused.Code);
 
         await node.StopAsync();
         foreach (string file in Directory.EnumerateFiles(node.Layout.MetaFolder(TestNode.Fqrn), "index.db*"))
@@ -179,17 +183,4 @@ public sealed class RetentionTests
     private static StorePathName Name(string name) => SyntheticPath.NameOf(name.Replace(' ', '-'));
 
     private static Manifest Served(TestNode node) => node.Store.Served!;
-
-    private static async Task RemovedAsync(TestNode node)
-    {
-        await node.Retention.RemoveAsync(TestNode.Fqrn, "me", Ct);
-        await TestNode.UntilAsync(async () => !(await node.Retention.GetAsync(TestNode.Fqrn, Ct)).Removal.Running);
-        await TestNode.UntilAsync(async () => (await node.Core.StatusAsync(Ct)).Repositories[0].Revision == Served(node).Revision);
-    }
-
-    private static async Task PublishAsync(TestNode node, params SyntheticPath[] paths)
-    {
-        TransactionView view = await DirectPublish.PublishAsync(node, paths);
-        Assert.Equal((TransactionStatus.Committed, null), (view.Status, view.Reason?.Message));
-    }
 }

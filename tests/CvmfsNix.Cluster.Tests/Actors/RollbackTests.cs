@@ -1,9 +1,9 @@
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Model.Retention;
-using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.TestKit.Store;
 using Xunit;
+using static CvmfsNix.Cluster.Tests.Actors.RetentionSteps;
 
 namespace CvmfsNix.Cluster.Tests.Actors;
 
@@ -98,17 +98,4 @@ public sealed class RollbackTests
     private static StorePathName[] Present(TestNode node, params SyntheticPath[] paths) => [.. paths.Select(p => p.Path).Where(p => node.Store.Index.Paths.Find(p) is not null)];
 
     private static string Tree(TestNode node) => string.Join('\n', node.Store.Index.Paths.All().Select(p => $"{p.Info.Path} {p.Info.NarHash}"));
-
-    private static async Task RemovedAsync(TestNode node)
-    {
-        await node.Retention.RemoveAsync(TestNode.Fqrn, "me", Ct);
-        await TestNode.UntilAsync(async () => !(await node.Retention.GetAsync(TestNode.Fqrn, Ct)).Removal.Running);
-        await TestNode.UntilAsync(async () => (await node.Core.StatusAsync(Ct)).Repositories[0].Revision == node.Store.Served!.Revision);
-    }
-
-    private static async Task PublishAsync(TestNode node, params SyntheticPath[] paths)
-    {
-        TransactionView view = await DirectPublish.PublishAsync(node, paths);
-        Assert.Equal((TransactionStatus.Committed, null), (view.Status, view.Reason?.Message));
-    }
 }

@@ -27,9 +27,10 @@ namespace CvmfsNix.Cluster.Store.Commit.Guard;
 /// root catalog    all of it, while it is small; its row, counters and registration of the store catalog
 /// tags, manifest  all of them
 /// </code>
+/// What goes is looked at in the same way, and with what went the catalog must be what it was: for that all rows are read, but not judged again.
 /// Once in a while the stored store catalog is read whole.
 /// </summary>
-internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects, string workFolder)
+internal sealed partial class CommitGuard(RepositoryFormat format, IObjectStore objects, string workFolder)
 {
     /// <summary>A stored store catalog of this many revisions is read whole: that it equals the working file costs in proportion to the repository.</summary>
     public const ulong WholeEvery = 256;
@@ -37,8 +38,6 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
     private const long RootBytesMax = 4L << 20;
     private const long TagBytesMax = 64L << 20;
     private const int HeaderBytes = 100;
-
-    private static readonly byte[] LinksFolder = ".links"u8.ToArray();
 
     private readonly RepositoryPath _storeRoot = format.StoreRoot;
 
@@ -66,76 +65,7 @@ internal sealed class CommitGuard(RepositoryFormat format, IObjectStore objects,
         CheckStoredHeader(next);
         if (next.Revision % WholeEvery == 0)
             CheckWhole(new ObjectName(next.StoreCatalog, ObjectKind.Catalog), next.StoreCatalogSize, _storeRoot, next, cancellationToken);
-    }
-
-    /// <summary>
-    /// Checks a revision that is the one before without some paths. Rows went from anywhere, so all of the store catalog is read: with the rows of what was removed it is
-    /// what it was, and what it holds is compared with the index, name by name.
-    /// </summary>
-    /// <param name="head">What it follows.</param>
-    /// <param name="revision">The revision.</param>
-    /// <param name="storeFile">The working store catalog, closed for edits.</param>
-    /// <param name="before">All rows it had.</param>
-    /// <param name="gone">The rows of what was removed.</param>
-    /// <param name="removed">What was removed.</param>
-    /// <param name="paths">The paths of the revision before.</param>
-    /// <param name="certificate">Of the repository.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="CommitNotValidException">It must not be appended.</exception>
-    public void CheckRemoval(
-        RepositoryHead head,
-        CommittedRevision revision,
-        string storeFile,
-        RowFingerprint before,
-        RowFingerprint gone,
-        IReadOnlySet<StorePathName> removed,
-        PathIndex paths,
-        RepositoryCertificate certificate,
-        CancellationToken cancellationToken)
-    {
-        RepositoryHead next = revision.Head;
-        Require(next.Revision == head.Next, VerifyRules.ManifestRevision, "revision", $"Revision {next.Revision} follows {head.Revision}.");
-        Require(next.PublishedAt >= head.ManifestAt, VerifyRules.ManifestTime, "manifest", $"It is of {next.PublishedAt:u}, earlier than {head.ManifestAt:u} before it.");
-        Require(next.Paths == head.Paths - removed.Count, GuardRules.Delta, _storeRoot.ToString(), $"It counts {next.Paths} paths; {head.Paths} were there and {removed.Count} go.");
-        CheckManifest(next, revision.SignedManifest, certificate);
-        CheckTags(next);
-        CheckPresent(next, revision.Made);
-        var name = new ObjectName(next.StoreCatalog, ObjectKind.Catalog);
-        CatalogSummary store = CheckWhole(name, next.StoreCatalogSize, _storeRoot, next, cancellationToken);
-        CheckRoot(next, store.RootRow, store.Self!.Plus(store.Subtree!), cancellationToken);
-        RowFingerprint after = DeltaCatalog.Rows(storeFile, format);
-        after.Add(gone);
-        Require(after.Equals(before), GuardRules.Delta, _storeRoot.ToString(), "Other rows went, or were changed, than those of the removed paths.");
-        CheckLeft(name, removed, paths, cancellationToken);
-    }
-
-    // Both in the order of names, so neither is held in memory. Every path that stays has all it needs.
-    private void CheckLeft(ObjectName catalog, IReadOnlySet<StorePathName> removed, PathIndex paths, CancellationToken cancellationToken)
-    {
-        string file = Inflate(catalog, long.MaxValue);
-        try
-        {
-            using CatalogReader reader = CatalogReader.Open(file);
-            using IEnumerator<string> rows = reader.List(_storeRoot)
-                .Where(e => !e.Path.Name.Span.SequenceEqual(TreeRules.Marker) && !(format.HasNixDatabase && e.Path.Name.Span.SequenceEqual(LinksFolder)))
-                .Select(e => System.Text.Encoding.UTF8.GetString(e.Path.Name.Span))
-                .GetEnumerator();
-            foreach ((StorePathName path, IReadOnlyList<StorePathName> references, _, _) in paths.Facts())
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                if (removed.Contains(path))
-                    continue;
-                Require(rows.MoveNext() && rows.Current == path.Value, GuardRules.Delta, path.Value, "The path was to stay and is not in the catalog, or another one is in its place.");
-                foreach (StorePathName reference in references)
-                    Require(!removed.Contains(reference), GuardRules.Delta, path.Value, $"It needs {reference}, which goes.");
-            }
-
-            Require(!rows.MoveNext(), GuardRules.Delta, _storeRoot.ToString(), "The catalog holds a path that was to go.");
-        }
-        finally
-        {
-            File.Delete(file);
-        }
+        Grown(head, next, added.Whole);
     }
 
     /// <summary>Checks a first revision, all of it.</summary>

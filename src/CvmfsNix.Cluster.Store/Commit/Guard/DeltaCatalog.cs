@@ -1,4 +1,5 @@
 using CvmfsNix.Cluster.Cvmfs.Catalogs;
+using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Trees;
 using CvmfsNix.Cluster.Verify.Catalogs;
@@ -25,8 +26,6 @@ internal static class DeltaCatalog
         CREATE INDEX idx_catalog_parent ON catalog (parent_1, parent_2);
         """;
 
-    private const string EntryColumns = "md5path_1, md5path_2, parent_1, parent_2, hardlinks, hash, size, mode, mtime, flags, name, symlink, uid, gid, xattr";
-
     // The two rows every catalog of a directory starts with: the directory itself and its empty marker.
     private static readonly CounterSet Baseline = CounterSet.Of([1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
 
@@ -40,24 +39,18 @@ internal static class DeltaCatalog
     {
         RepositoryPath root = format.StoreRoot;
         using SqliteConnection connection = GuardSql.Create(file);
-        using (SqliteCommand attach = connection.CreateCommand())
-        {
-            attach.CommandText = "ATTACH DATABASE $file AS w";
-            attach.Parameters.AddWithValue("$file", GuardSql.UnchangingUri(working));
-            attach.ExecuteNonQuery();
-        }
-
+        GuardSql.Attach(connection, working);
         CatalogMarks after = CatalogMarks.Read(connection, "w", root);
-        string isRoot = IsRow(root.Key), isMarker = IsRow(root.Combine(TreeRules.Marker).Key);
+        string isRoot = GuardSql.IsRow(root.Key), isMarker = GuardSql.IsRow(root.Combine(TreeRules.Marker).Key);
         GuardSql.Execute(
             connection,
             $"""
             BEGIN;
             {Schema}
             INSERT INTO properties SELECT key, value FROM w.properties;
-            INSERT INTO catalog SELECT {EntryColumns} FROM w.catalog WHERE {isRoot};
-            INSERT INTO catalog SELECT {EntryColumns} FROM w.catalog WHERE {isMarker};
-            INSERT INTO catalog SELECT {EntryColumns} FROM w.catalog WHERE rowid > {before.Entries} AND NOT ({isRoot}) AND NOT ({isMarker});
+            INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isRoot};
+            INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isMarker};
+            INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE rowid > {before.Entries} AND NOT ({isRoot}) AND NOT ({isMarker});
             INSERT INTO chunks SELECT md5path_1, md5path_2, offset, size, hash FROM w.chunks WHERE rowid > {before.Chunks};
             INSERT INTO nested_catalogs SELECT path, sha1, size FROM w.nested_catalogs WHERE rowid > {before.Nested};
             INSERT INTO bind_mountpoints SELECT path, sha1, size FROM w.bind_mountpoints;
@@ -66,17 +59,85 @@ internal static class DeltaCatalog
             {Insert("subtree_", GuardSql.Minus(after.Subtree, before.Subtree))}
             COMMIT;
             """);
-        return new AddedRows(Fingerprint(connection, isRoot, isMarker), after, ReadRoot(connection, isRoot));
+        return new AddedRows(Fingerprint(connection, isRoot, isMarker), CatalogFingerprint.Of(connection, format, CancellationToken.None), after, ReadRoot(connection, isRoot));
     }
 
-    /// <summary>All rows of a catalog but those of its root and marker; nobody changes the file meanwhile.</summary>
-    public static RowFingerprint Rows(string file, RepositoryFormat format)
+    /// <summary>
+    /// Begins a catalog of nothing but what a commit is about to remove: the rows of some store paths and of all below them, as they stand before the first
+    /// edit. To be finished once they are gone.
+    /// </summary>
+    /// <param name="file">Where to write it; the caller deletes it.</param>
+    /// <param name="working">The catalog before the commit; nobody changes it meanwhile.</param>
+    /// <param name="gone">What is to go.</param>
+    /// <param name="format">Where the store directory lies.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static RemovedRows BeginRemoved(string file, string working, IEnumerable<StorePathName> gone, RepositoryFormat format, CancellationToken cancellationToken)
     {
-        using SqliteConnection connection = GuardSql.OpenUnchanging(file);
-        return Fingerprint(connection, IsRow(format.StoreRoot.Key), IsRow(format.StoreRoot.Combine(TreeRules.Marker).Key));
+        RepositoryPath root = format.StoreRoot;
+        using SqliteConnection connection = GuardSql.Create(file);
+        GuardSql.Attach(connection, working);
+        CatalogMarks before = CatalogMarks.Read(connection, "w", root);
+        GuardSql.Execute(connection, "BEGIN; CREATE TEMP TABLE gone (path TEXT, high INTEGER, low INTEGER);" + Schema);
+        using (SqliteCommand insert = connection.CreateCommand())
+        {
+            insert.CommandText = "INSERT INTO temp.gone VALUES ($path, $high, $low)";
+            SqliteParameter path = insert.Parameters.Add("$path", SqliteType.Text), high = insert.Parameters.Add("$high", SqliteType.Integer), low = insert.Parameters.Add("$low", SqliteType.Integer);
+            foreach (RepositoryPath one in gone.Select(g => root.Combine(g.Value)))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                (path.Value, high.Value, low.Value) = (one.ToString(), one.Key.High, one.Key.Low);
+                insert.ExecuteNonQuery();
+            }
+        }
+
+        // CROSS JOIN keeps the order: from the few rows to the many.
+        string columns = string.Join(", ", GuardSql.EntryColumns.Split(", ").Select(c => "c." + c));
+        GuardSql.Execute(
+            connection,
+            $"""
+            CREATE TEMP TABLE below AS
+              WITH RECURSIVE tree (high, low) AS (
+                SELECT high, low FROM temp.gone
+                UNION
+                SELECT c.md5path_1, c.md5path_2 FROM tree t CROSS JOIN w.catalog c ON c.parent_1 = t.high AND c.parent_2 = t.low)
+              SELECT high, low FROM tree;
+            INSERT INTO catalog SELECT {columns} FROM temp.below b CROSS JOIN w.catalog c ON c.md5path_1 = b.high AND c.md5path_2 = b.low;
+            INSERT INTO chunks SELECT c.md5path_1, c.md5path_2, c.offset, c.size, c.hash FROM temp.below b CROSS JOIN w.chunks c ON c.md5path_1 = b.high AND c.md5path_2 = b.low;
+            INSERT INTO nested_catalogs SELECT n.path, n.sha1, n.size FROM temp.gone g CROSS JOIN w.nested_catalogs n ON n.path = g.path;
+            COMMIT;
+            """);
+        string isRoot = GuardSql.IsRow(root.Key), isMarker = GuardSql.IsRow(root.Combine(TreeRules.Marker).Key);
+        return new RemovedRows(before, Fingerprint(connection, isRoot, isMarker), CatalogFingerprint.Of(connection, format, cancellationToken));
     }
 
-    private static string IsRow(PathKey key) => $"md5path_1={key.High} AND md5path_2={key.Low}";
+    /// <summary>Ends it: its root row, and what counters and links of the whole catalog have lost.</summary>
+    /// <param name="file">What was begun.</param>
+    /// <param name="working">The catalog after the commit; nobody changes it meanwhile.</param>
+    /// <param name="before">Its marks before the commit.</param>
+    /// <param name="format">Where the store directory lies.</param>
+    /// <returns>Counters and root row of the whole catalog after the commit.</returns>
+    public static (CatalogMarks After, TransitionRow? Root) EndRemoved(string file, string working, CatalogMarks before, RepositoryFormat format)
+    {
+        RepositoryPath root = format.StoreRoot;
+        using SqliteConnection connection = GuardSql.OpenOwn(file);
+        GuardSql.Attach(connection, working);
+        CatalogMarks after = CatalogMarks.Read(connection, "w", root);
+        string isRoot = GuardSql.IsRow(root.Key), isMarker = GuardSql.IsRow(root.Combine(TreeRules.Marker).Key);
+        GuardSql.Execute(
+            connection,
+            $"""
+            BEGIN;
+            INSERT INTO properties SELECT key, value FROM w.properties;
+            INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isRoot};
+            INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isMarker};
+            INSERT INTO bind_mountpoints SELECT path, sha1, size FROM w.bind_mountpoints;
+            UPDATE catalog SET hardlinks = {before.RootLinks} - hardlinks + 2 WHERE {isRoot};
+            {Insert("self_", GuardSql.Minus(before.Self, after.Self).Plus(Baseline))}
+            {Insert("subtree_", GuardSql.Minus(before.Subtree, after.Subtree))}
+            COMMIT;
+            """);
+        return (after, ReadRoot(connection, isRoot));
+    }
 
     private static string Insert(string prefix, CounterSet counters) =>
         string.Concat(CounterSet.Names.Select(n => $"INSERT INTO statistics VALUES ('{prefix}{n}', {counters[n]});\n"));
@@ -128,7 +189,14 @@ internal static class DeltaCatalog
 }
 
 /// <summary>What a commit added to a catalog, and what the catalog is after it.</summary>
-/// <param name="Rows">Of all three tables.</param>
+/// <param name="Rows">Of all three tables, as far as the records tell what they are.</param>
+/// <param name="Whole">All columns of these.</param>
 /// <param name="After">Marks of the whole catalog.</param>
 /// <param name="Root">Row of the directory it is mounted at; null when it is gone.</param>
-internal sealed record AddedRows(RowFingerprint Rows, CatalogMarks After, TransitionRow? Root);
+internal sealed record AddedRows(RowFingerprint Rows, CatalogFingerprint Whole, CatalogMarks After, TransitionRow? Root);
+
+/// <summary>What a commit is about to remove from a catalog.</summary>
+/// <param name="Before">Marks of the whole catalog, with all of it.</param>
+/// <param name="Rows">Of all three tables, as far as the records tell what they are.</param>
+/// <param name="Whole">All columns of these.</param>
+internal sealed record RemovedRows(CatalogMarks Before, RowFingerprint Rows, CatalogFingerprint Whole);

@@ -7,6 +7,21 @@ namespace CvmfsNix.Cluster.Store.Commit.Guard;
 /// <summary>The guard's own way to catalog files: it shares none with the code whose work it looks at.</summary>
 internal static class GuardSql
 {
+    /// <summary>All columns of the table catalog.</summary>
+    public const string EntryColumns = "md5path_1, md5path_2, parent_1, parent_2, hardlinks, hash, size, mode, mtime, flags, name, symlink, uid, gid, xattr";
+
+    /// <summary>The condition that is true of one row of it.</summary>
+    public static string IsRow(PathKey key) => $"md5path_1={key.High} AND md5path_2={key.Low}";
+
+    /// <summary>Lets a connection read a second file, which nobody changes until it is detached, under the name <c>w</c>.</summary>
+    public static void Attach(SqliteConnection connection, string file)
+    {
+        using SqliteCommand attach = connection.CreateCommand();
+        attach.CommandText = "ATTACH DATABASE $file AS w";
+        attach.Parameters.AddWithValue("$file", UnchangingUri(file));
+        attach.ExecuteNonQuery();
+    }
+
     /// <summary>Opens a file that nobody changes while it is open: no locks are taken, which its writer holds.</summary>
     public static SqliteConnection OpenUnchanging(string file) => Open(UnchangingUri(file));
 
@@ -14,13 +29,18 @@ internal static class GuardSql
     public static SqliteConnection Create(string file)
     {
         File.Delete(file);
+        return OpenOwn(file);
+    }
+
+    /// <summary>Opens a file of the guard's own, to write on.</summary>
+    public static SqliteConnection OpenOwn(string file)
+    {
         SqliteConnection connection = Open($"{Uri(file)}?mode=rwc");
         Execute(connection, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF;");
         return connection;
     }
 
-    /// <summary>The text that attaches such a file.</summary>
-    public static string UnchangingUri(string file) => $"{Uri(file)}?immutable=1";
+    private static string UnchangingUri(string file) => $"{Uri(file)}?immutable=1";
 
     public static void Execute(SqliteConnection connection, string sql)
     {

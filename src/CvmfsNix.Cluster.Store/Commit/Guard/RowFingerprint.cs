@@ -28,17 +28,6 @@ internal sealed class RowFingerprint
     /// <summary>True when both were given the same rows.</summary>
     public bool Equals(RowFingerprint other) => Count == other.Count && _sum == other._sum;
 
-    /// <summary>Adds the rows of another one.</summary>
-    public void Add(RowFingerprint other)
-    {
-        unchecked
-        {
-            _sum += other._sum;
-        }
-
-        Count += other.Count;
-    }
-
     private void Add(byte table, ReadOnlySpan<long> numbers, ReadOnlySpan<byte> one, ReadOnlySpan<byte> other)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);

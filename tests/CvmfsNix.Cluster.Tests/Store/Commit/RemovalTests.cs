@@ -185,10 +185,18 @@ public sealed class RemovalTests
     [InlineData("UPDATE statistics SET value = value - 1 WHERE counter = 'subtree_dir'")]
     [InlineData("UPDATE catalog SET hardlinks = hardlinks + 1 WHERE name = 'store'")]
     [InlineData("DELETE FROM nested_catalogs")]
+    [InlineData("UPDATE catalog SET mtime = mtime + 1 WHERE rowid = (SELECT max(rowid) FROM catalog)")]
+    [InlineData("UPDATE catalog SET xattr = x'00' WHERE rowid = (SELECT max(rowid) FROM catalog)")]
+    [InlineData("UPDATE chunks SET offset = offset + 1 WHERE rowid = (SELECT max(rowid) FROM chunks)")]
+    [InlineData("UPDATE properties SET value = value + 1 WHERE key = 'revision'")]
+    [InlineData("INSERT INTO nested_catalogs VALUES ('/x', '0102030405060708090a0b0c0d0e0f1011121314', 1)")]
     public async Task A_damaged_removal_is_not_handed_out(string damage)
     {
         await using TestRepository repository = await TestRepository.CreateAsync(Cancel);
-        await repository.PublishAsync(Cancel, Small("inline"), SyntheticPath.Package("nested"), SyntheticPath.Package("stays"), Small("also-stays"));
+        await repository.PublishAsync(Cancel, Small("inline"), SyntheticPath.Package("nested"), SyntheticPath.Package("stays"), Small("also-stays"), Small("goes-first"));
+        // What was there before is then known from the removal and the publish before, and not read again.
+        Assert.Equal(1, (await repository.RemoveAsync(Cancel, Name("goes-first")))!.PathsRemoved);
+        await repository.PublishAsync(Cancel, Small("comes-late"), SyntheticPath.Package("nested-late"));
         repository.Store.Commits.BeforeStored = file =>
         {
             if (Path.GetFileName(file) != "store.sqlite")
@@ -204,6 +212,30 @@ public sealed class RemovalTests
         repository.Store.Commits.BeforeStored = null;
         Assert.NotNull(await repository.RemoveAsync(Cancel, Name("inline"), Name("nested")));
         await AssertGoodAsync(repository);
+    }
+
+    [Fact]
+    public async Task A_row_that_changed_beside_a_publish_is_seen_by_the_next_removal_and_stands_in_the_way_of_no_later_one()
+    {
+        await using TestRepository repository = await TestRepository.CreateAsync(Cancel);
+        await repository.PublishAsync(Cancel, Small("a"), Small("b"), Small("c"), Small("stays"));
+        Assert.NotNull(await repository.RemoveAsync(Cancel, Name("a")));
+        repository.Store.Commits.BeforeStored = file =>
+        {
+            if (Path.GetFileName(file) != "store.sqlite")
+                return;
+            using var connection = new SqliteConnection($"Data Source=file:{file}?nolock=1;Pooling=False");
+            connection.Open();
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "PRAGMA journal_mode=OFF; UPDATE catalog SET mtime = 12345 WHERE rowid = (SELECT min(rowid) FROM catalog WHERE name LIKE '%stays')";
+            Assert.Equal(1, command.ExecuteNonQuery());
+        };
+        await repository.PublishAsync(Cancel, Small("beside"));
+
+        // Its writer may have put back what it remembers of the row; it is changed once more.
+        await Assert.ThrowsAsync<CommitNotValidException>(() => repository.RemoveAsync(Cancel, Name("b")));
+        repository.Store.Commits.BeforeStored = null;
+        Assert.NotNull(await repository.RemoveAsync(Cancel, Name("b")));
     }
 
     [Fact]
