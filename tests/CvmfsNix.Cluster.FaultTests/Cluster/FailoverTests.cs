@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using CvmfsNix.Cluster.FaultTests.Checking;
 using CvmfsNix.Cluster.FaultTests.Closures;
@@ -48,42 +47,65 @@ public sealed class FailoverTests(ITestOutputHelper output)
         PlannedPublish[] planned = await PlanAsync(store, 400);
         ClusterNode leader = await cluster.LeaderAsync(Ct);
 
-        var answers = new ConcurrentQueue<(string Transaction, long At)>();
-        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        var open = new ConcurrentQueue<PlannedPublish>(planned);
-        Task[] publishers = [.. Enumerable.Range(0, Publishers).Select(_ => Task.Run(PublishAsync, Ct))];
-        await cluster.UntilAsync(() => Task.FromResult(answers.Count >= 4), "publishes are answered", Ct);
-
+        await using var load = new PublishLoad(builder, cluster.Servers, planned, Publishers, Ct);
+        await cluster.UntilAsync(() => Task.FromResult(load.Answers >= 4), "publishes are answered", Ct);
         long gone = Stopwatch.GetTimestamp();
         if (killed)
             await leader.KillAsync();
         else
             Assert.Equal(0, await leader.StopAsync(Ct));
-        int before = answers.Count;
-        await cluster.UntilAsync(() => Task.FromResult(answers.Count >= before + 4), "publishes are answered again", Ct);
-        await enough.CancelAsync();
-        await Task.WhenAll(publishers);
+        int before = load.Answers;
+        await cluster.UntilAsync(() => Task.FromResult(load.Answers >= before + 4), "publishes are answered again", Ct);
+        long[] times = await load.EndAsync();
         await leader.StartAsync(Ct);
 
-        long[] times = [.. answers.Select(a => a.At).Order()];
         double next = Stopwatch.GetElapsedTime(gone, times.First(t => t > gone)).TotalSeconds;
-        double gap = times.Zip(times.Skip(1), (a, b) => Stopwatch.GetElapsedTime(a, b).TotalSeconds).Max();
-        output.WriteLine($"next answer {next:0.0} s after {(killed ? "the kill" : "SIGTERM")}; longest gap between two answers {gap:0.0} s; {times.Length} answers");
+        output.WriteLine($"next answer {next:0.0} s after {(killed ? "the kill" : "SIGTERM")}; longest gap between two answers {LongestGap(times):0.0} s; {times.Length} answers");
+        AssertNothingRefused(builder);
+        await CheckEveryNodeAsync(cluster, checker);
+    }
+
+    [Fact(Skip = "at full size only: a leader stops in every run, by the test above", SkipType = typeof(BuiltPrograms), SkipUnless = nameof(BuiltPrograms.FullSize))]
+    public async Task All_nodes_are_restarted_one_after_the_other_and_nothing_is_lost_or_refused()
+    {
+        await using PostgresServer postgres = await StartPostgresAsync();
+        await using ClusterOfNodes cluster = await ClusterOfNodes.StartAsync(new ClusterSettings(postgres.ConnectionString("cvmfsnix")), Ct);
+        (Builder builder, SyntheticStore store, RepositoryChecker checker) = await CreateAsync(cluster);
+        PlannedPublish[] planned = await PlanAsync(store, 4000);
+
+        await using var load = new PublishLoad(builder, cluster.Servers, planned, 8, Ct);
+        await cluster.UntilAsync(() => Task.FromResult(load.Answers >= 4), "publishes are answered", Ct);
+        for (int round = 0; round < 3; round++)
+        {
+            foreach (ClusterNode node in cluster.Nodes)
+            {
+                bool led = (await cluster.LeaderAsync(Ct)).Number == node.Number;
+                long stopped = Stopwatch.GetTimestamp();
+                Assert.Equal(0, await node.StopAsync(Ct));
+                double took = Stopwatch.GetElapsedTime(stopped).TotalSeconds;
+                await node.StartAsync(Ct);
+                await cluster.MembersAsync(cluster.Nodes.Count, Ct);
+                int before = load.Answers;
+                await cluster.UntilAsync(() => Task.FromResult(load.Answers >= before + 4), "publishes are answered", Ct);
+                output.WriteLine($"node {node.Number}{(led ? ", which led," : "")} stopped in {took:0.0} s and was a member again after {Stopwatch.GetElapsedTime(stopped).TotalSeconds:0.0} s");
+            }
+        }
+
+        Assert.True(load.IsGoingOn, "the builders ran out of work before the last node was back");
+        long[] times = await load.EndAsync();
+        output.WriteLine($"{times.Length} answers, the longest gap between two {LongestGap(times):0.0} s");
+        AssertNothingRefused(builder);
+        Assert.InRange(LongestGap(times), 0, 5);
+        await CheckEveryNodeAsync(cluster, checker);
+    }
+
+    private static double LongestGap(long[] times) => times.Zip(times.Skip(1), (a, b) => Stopwatch.GetElapsedTime(a, b).TotalSeconds).Max();
+
+    private void AssertNothingRefused(Builder builder)
+    {
         foreach (((string code, string message), int count) in builder.Errors)
             output.WriteLine($"{count,4}  answers {code}: {message}");
         Assert.Empty(builder.Errors);
-        await CheckEveryNodeAsync(cluster, checker);
-        return;
-
-        async Task PublishAsync()
-        {
-            while (!enough.IsCancellationRequested && open.TryDequeue(out PlannedPublish? publish))
-            {
-                CliResult result = await builder.PublishAsync(Address(cluster.Servers), publish, Ct);
-                Assert.True(result.ExitCode == 0, result.Output + result.Errors);
-                answers.Enqueue((publish.Transaction, Stopwatch.GetTimestamp()));
-            }
-        }
     }
 
     private async Task<(Builder Builder, SyntheticStore Store, RepositoryChecker Checker)> CreateAsync(ClusterOfNodes cluster)

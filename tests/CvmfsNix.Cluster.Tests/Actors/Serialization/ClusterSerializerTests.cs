@@ -16,6 +16,7 @@ using CvmfsNix.Cluster.Model.Retention;
 using static CvmfsNix.Cluster.Model.Retention.RetentionProtocol;
 using CvmfsNix.Cluster.Model.Transactions;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.TestKit;
 using Google.Protobuf;
 using Xunit;
 using static CvmfsNix.Cluster.Model.Administration.AdministrationProtocol;
@@ -178,6 +179,43 @@ public sealed class ClusterSerializerTests
         Assert.Equal((7UL, null, null), (read.Head!.Revision, read.Head.TaggedAt, read.Head.CommittedHistory));
         Assert.Equal(new SupersededObjects(At, [Object], 0), Assert.Single(read.Superseded));
     }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public void What_an_earlier_version_wrote_is_read_and_nothing_of_it_is_lost(string version)
+    {
+        foreach ((string manifest, byte[] bytes) in Kept(version))
+        {
+            object read = _serializer.FromBinary(bytes, manifest);
+            Assert.Equal(manifest, _serializer.Manifest(read));
+            Assert.Equal(Convert.ToHexString(bytes), Convert.ToHexString(_serializer.ToBinary(read)));
+
+            // Nodes of this version read what the next one will have added to: field 2000, a number.
+            object ofTheNext = _serializer.FromBinary([.. bytes, 0x80, 0x7D, 0x01], manifest);
+            Assert.Equal(Convert.ToHexString(bytes), Convert.ToHexString(_serializer.ToBinary(ofTheNext)));
+        }
+    }
+
+    [Fact]
+    public void Of_every_message_bytes_are_kept()
+    {
+        // A new message: CVMFSNIX_WRITE_WIRE=FILE writes the lines of all of them; those that are missing go into the file of the version that brings them.
+        if (Environment.GetEnvironmentVariable("CVMFSNIX_WRITE_WIRE") is { Length: > 0 } file)
+            File.WriteAllLines(file, Messages.Concat(Snapshots).Select(m => $"{_serializer.Manifest(m)} {(_serializer.ToBinary(m) is { Length: > 0 } bytes ? Convert.ToHexStringLower(bytes) : None)}"));
+        HashSet<string> kept = [.. Directory.EnumerateFiles(KeptFolder).SelectMany(f => Kept(Path.GetFileName(f))).Select(k => k.Manifest)];
+        Assert.Empty(Messages.Concat(Snapshots).Select(_serializer.Manifest).Except(kept));
+    }
+
+    // A message without bytes.
+    private const string None = "-";
+
+    /// <summary>Gets the names of the files with bytes that versions wrote, one message a line: its manifest and its bytes in hexadecimal digits.</summary>
+    public static TheoryData<string> Versions => [.. Directory.EnumerateFiles(KeptFolder).Select(f => Path.GetFileName(f)!)];
+
+    private static string KeptFolder => TestData.Path("wire");
+
+    private static IEnumerable<(string Manifest, byte[] Bytes)> Kept(string version) =>
+        File.ReadLines(Path.Combine(KeptFolder, version)).Select(l => l.Split(' ')).Select(l => (l[0], l[1] == None ? [] : Convert.FromHexString(l[1])));
 
     [Fact]
     public void The_largest_offer_stays_far_below_the_transport_frame()
