@@ -69,9 +69,12 @@ internal sealed partial class CommitBuilder
 
             KeepNeeded(gone, cancellationToken);
         }
-        else if (FirstNeeded(gone, cancellationToken) is { } needed)
+        else
         {
-            throw new ArgumentException($"{needed.Path} needs {needed.Reference}, which is to be removed without it.", nameof(gone));
+            HashSet<StorePathName> free = [.. gone];
+            KeepNeeded(free, cancellationToken);
+            if (gone.Count > free.Count)
+                throw new ArgumentException($"{gone.First(g => !free.Contains(g))} is to be removed, and a path that stays needs it.", nameof(gone));
         }
 
         // What is to go without anything being kept for it takes generations along that lead to paths which stay.
@@ -173,24 +176,6 @@ internal sealed partial class CommitBuilder
                     kept.Enqueue(reference);
             }
         }
-    }
-
-    private (string Path, string Reference)? FirstNeeded(HashSet<StorePathName> gone, CancellationToken cancellationToken)
-    {
-        var names = gone.Select(g => g.Value).ToHashSet(StringComparer.Ordinal);
-        HashSet<string>.AlternateLookup<ReadOnlySpan<char>> going = names.GetAlternateLookup<ReadOnlySpan<char>>();
-        foreach ((string path, string references) in index.Paths.Needing(cancellationToken))
-        {
-            if (names.Contains(path))
-                continue;
-            foreach (Range reference in references.AsSpan().Split(' '))
-            {
-                if (going.Contains(references.AsSpan(reference)))
-                    return (path, references[reference]);
-            }
-        }
-
-        return null;
     }
 
     // With this record the path can be had back, and what only it needs can be told.

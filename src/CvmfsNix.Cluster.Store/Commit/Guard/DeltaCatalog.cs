@@ -47,13 +47,10 @@ internal static class DeltaCatalog
             $"""
             BEGIN;
             {Schema}
-            INSERT INTO properties SELECT key, value FROM w.properties;
-            INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isRoot};
-            INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isMarker};
+            {Frame(isRoot, isMarker)}
             INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE rowid > {before.Entries} AND NOT ({isRoot}) AND NOT ({isMarker});
             INSERT INTO chunks SELECT md5path_1, md5path_2, offset, size, hash FROM w.chunks WHERE rowid > {before.Chunks};
             INSERT INTO nested_catalogs SELECT path, sha1, size FROM w.nested_catalogs WHERE rowid > {before.Nested};
-            INSERT INTO bind_mountpoints SELECT path, sha1, size FROM w.bind_mountpoints;
             UPDATE catalog SET hardlinks = hardlinks - {before.RootLinks} + 2 WHERE {isRoot};
             {Insert("self_", GuardSql.Minus(after.Self, before.Self).Plus(Baseline))}
             {Insert("subtree_", GuardSql.Minus(after.Subtree, before.Subtree))}
@@ -127,10 +124,7 @@ internal static class DeltaCatalog
             connection,
             $"""
             BEGIN;
-            INSERT INTO properties SELECT key, value FROM w.properties;
-            INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isRoot};
-            INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isMarker};
-            INSERT INTO bind_mountpoints SELECT path, sha1, size FROM w.bind_mountpoints;
+            {Frame(isRoot, isMarker)}
             UPDATE catalog SET hardlinks = {before.RootLinks} - hardlinks + 2 WHERE {isRoot};
             {Insert("self_", GuardSql.Minus(before.Self, after.Self).Plus(Baseline))}
             {Insert("subtree_", GuardSql.Minus(before.Subtree, after.Subtree))}
@@ -138,6 +132,15 @@ internal static class DeltaCatalog
             """);
         return (after, ReadRoot(connection, isRoot));
     }
+
+    // What every catalog has, taken from the whole one: properties, the row of its root and the marker; and what it must not have.
+    private static string Frame(string isRoot, string isMarker) =>
+        $"""
+        INSERT INTO properties SELECT key, value FROM w.properties;
+        INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isRoot};
+        INSERT INTO catalog SELECT {GuardSql.EntryColumns} FROM w.catalog WHERE {isMarker};
+        INSERT INTO bind_mountpoints SELECT path, sha1, size FROM w.bind_mountpoints;
+        """;
 
     private static string Insert(string prefix, CounterSet counters) =>
         string.Concat(CounterSet.Names.Select(n => $"INSERT INTO statistics VALUES ('{prefix}{n}', {counters[n]});\n"));

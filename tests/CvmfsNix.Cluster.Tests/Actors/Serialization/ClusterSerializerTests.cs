@@ -202,7 +202,7 @@ public sealed class ClusterSerializerTests
         // A new message: CVMFSNIX_WRITE_WIRE=FILE writes the lines of all of them; those that are missing go into the file of the version that brings them.
         if (Environment.GetEnvironmentVariable("CVMFSNIX_WRITE_WIRE") is { Length: > 0 } file)
             File.WriteAllLines(file, Messages.Concat(Snapshots).Select(m => $"{_serializer.Manifest(m)} {(_serializer.ToBinary(m) is { Length: > 0 } bytes ? Convert.ToHexStringLower(bytes) : None)}"));
-        HashSet<string> kept = [.. Directory.EnumerateFiles(KeptFolder).SelectMany(f => Kept(Path.GetFileName(f))).Select(k => k.Manifest)];
+        HashSet<string> kept = [.. Directory.EnumerateFiles(KeptFolder, "*.txt").SelectMany(f => Kept(Path.GetFileName(f))).Select(k => k.Manifest)];
         Assert.Empty(Messages.Concat(Snapshots).Select(_serializer.Manifest).Except(kept));
     }
 
@@ -210,7 +210,7 @@ public sealed class ClusterSerializerTests
     private const string None = "-";
 
     /// <summary>Gets the names of the files with bytes that versions wrote, one message a line: its manifest and its bytes in hexadecimal digits.</summary>
-    public static TheoryData<string> Versions => [.. Directory.EnumerateFiles(KeptFolder).Select(f => Path.GetFileName(f)!)];
+    public static TheoryData<string> Versions => [.. Directory.EnumerateFiles(KeptFolder, "*.txt").Select(f => Path.GetFileName(f)!)];
 
     private static string KeptFolder => TestData.Path("wire");
 
