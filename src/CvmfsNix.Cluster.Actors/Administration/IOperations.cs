@@ -1,5 +1,6 @@
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Model.Transactions;
+using static CvmfsNix.Cluster.Model.Administration.AdministrationProtocol;
 
 namespace CvmfsNix.Cluster.Actors.Administration;
 
@@ -26,6 +27,14 @@ public interface IOperations
     /// <returns>The new end of its validity.</returns>
     /// <exception cref="PublishingException">UnknownRepository; KeysMissing: the master key is not on the node that leads.</exception>
     Task<DateTimeOffset> RenewWhitelistAsync(string fqrn, CancellationToken ct);
+
+    /// <summary>Goes one step towards signing with the next key, if it is time for it, see <see cref="Model.Repositories.KeyRotation"/>. Asked until it is done; repeating it is safe.</summary>
+    /// <param name="fqrn">The repository.</param>
+    /// <param name="by">Who asks.</param>
+    /// <param name="caches">How long proxies may show an old file.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <exception cref="PublishingException">UnknownRepository; KeysMissing: there is no next key, or not on every node, or the whitelist cannot be signed.</exception>
+    Task<KeyRotationIs> RotateKeyAsync(string fqrn, string by, TimeSpan caches, CancellationToken ct);
 }
 
 /// <summary>A transaction as a ledger knows it.</summary>

@@ -57,15 +57,20 @@ internal sealed class Operations(CoreQuestions questions, LocalRepositories loca
         throw new PublishingException(PublishingCodes.OutcomeUnknown, $"{was.Node} has given up leading, and no other leader answered within {TransferTimeout.TotalSeconds:0} s.", was.Node, "cluster show tells which members there are.");
     }
 
-    public async Task<DateTimeOffset> RenewWhitelistAsync(string fqrn, CancellationToken ct)
+    public async Task<DateTimeOffset> RenewWhitelistAsync(string fqrn, CancellationToken ct) =>
+        ((WhitelistIs)await ChangeAsync(fqrn, r => new RenewWhitelist(r), ct).ConfigureAwait(false)).ExpiresAt;
+
+    public async Task<KeyRotationIs> RotateKeyAsync(string fqrn, string by, TimeSpan caches, CancellationToken ct) =>
+        (KeyRotationIs)await ChangeAsync(fqrn, r => new RotateKey(r, by, caches), ct).ConfigureAwait(false);
+
+    private async Task<object> ChangeAsync(string fqrn, Func<RepositoryId, object> request, CancellationToken ct)
     {
         long started = clock.GetTimestamp();
         while (true)
         {
-            var answer = await AskWriterAsync(fqrn, r => new RenewWhitelist(r), ct).ConfigureAwait(false);
-            if (answer is WhitelistIs renewed)
-                return renewed.ExpiresAt;
-            var failed = (Failed)answer;
+            var answer = await AskWriterAsync(fqrn, request, ct).ConfigureAwait(false);
+            if (answer is not Failed failed)
+                return answer;
             // A commit is under way, or the writer starts.
             if (failed.Code != PublishingCodes.Overloaded || clock.GetElapsedTime(started) > CommitTimeout)
                 throw new PublishingException(failed.Code, failed.Message, failed.What, failed.Hint);

@@ -77,6 +77,15 @@ internal sealed class PeerClient : IDisposable
         return applied;
     }
 
+    /// <summary>Fingerprints of the certificates whose keys the peer's node has.</summary>
+    public async Task<IReadOnlyList<string>> CertificatesAsync(StoreMember peer, string repository, CancellationToken ct)
+    {
+        string[] found = [];
+        await AskAsync(peer, repository, PeerPaths.Certificates, HttpMethod.Get, null, AnswerTimeout, async (answer, token) =>
+            found = (await answer.ReadAsStringAsync(token).ConfigureAwait(false)).Split('\n', StringSplitOptions.RemoveEmptyEntries), ct).ConfigureAwait(false);
+        return found;
+    }
+
     public void Dispose() => _http.Dispose();
 
     private static StringContent Names(IReadOnlyCollection<StoreItem> items) => new(string.Join('\n', items), Encoding.ASCII);

@@ -8,6 +8,7 @@ namespace CvmfsNix.Cluster.Actors.Copies;
 /// POST pack    an item pack      → nothing; all of it survives a power loss
 /// POST fetch   names, one a line → an item pack of those that are there
 /// GET  applied                   → sequence number of the newest event that the store has applied, in decimal
+/// GET  certificates              → fingerprints of the certificates whose keys its node has, one a line
 /// </code>
 /// </summary>
 public static class PeerPaths
@@ -23,6 +24,9 @@ public static class PeerPaths
 
     /// <summary>Asks how far the store follows the journal.</summary>
     public const string Applied = "applied";
+
+    /// <summary>Asks which manifests its node could sign.</summary>
+    public const string Certificates = "certificates";
 
     /// <summary>Header of every answer: the id of the store.</summary>
     public const string StoreHeader = "CvmfsNix-Store";

@@ -4,6 +4,7 @@ using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Actors.Keeping;
 using CvmfsNix.Cluster.Actors.Repositories;
 using CvmfsNix.Cluster.Cvmfs.Objects;
+using CvmfsNix.Cluster.Store.Keys;
 using CvmfsNix.Cluster.Store.Layout;
 using CvmfsNix.Cluster.Store.Repositories;
 using CvmfsNix.Cluster.Store.Transfer;
@@ -85,6 +86,11 @@ public sealed class PeerStores
             _bringing.TryRemove(key, out _);
         }
     }
+
+    /// <summary>Fingerprints of the certificates whose keys this node has.</summary>
+    public IReadOnlyList<string> Certificates(string repository) => RepositoryName.IsValid(repository)
+        ? [.. new KeyFolder(_options.KeysDirectory).Certificates(repository).Select(c => c.Certificate.Fingerprint())]
+        : [];
 
     /// <summary>The newest event that the repository's store has applied, open or not; 0 = none.</summary>
     public long Applied(string repository)

@@ -271,6 +271,25 @@ internal sealed class StoreCopies(CopyRules rules, StoreSet set, PeerClient? pee
         }
     }
 
+    /// <summary>Stores whose nodes lack the key of a certificate, or cannot tell: as an operator finds them, and why.</summary>
+    public async Task<IReadOnlyList<string>> LackingKeyAsync(string repository, string fingerprint, CancellationToken ct)
+    {
+        var answers = await Task.WhenAll(Others.Select(AskAsync)).ConfigureAwait(false);
+        return [.. answers.OfType<string>()];
+
+        async Task<string?> AskAsync(StoreMember peer)
+        {
+            try
+            {
+                return (await peers!.CertificatesAsync(peer, repository, ct).ConfigureAwait(false)).Contains(fingerprint) ? null : peer.Address;
+            }
+            catch (PeerException e)
+            {
+                return $"{peer.Address} (it could not be asked: {e.Message})";
+            }
+        }
+    }
+
     private async Task GiveAsync(StoreMember peer, string repository, StoreTransfer own, IReadOnlyCollection<StoreItem> items, bool fresh, CancellationToken ct)
     {
         var missing = fresh ? items : await peers!.HaveAsync(peer, repository, items, ct).ConfigureAwait(false);

@@ -1,5 +1,6 @@
 using CvmfsNix.Cluster.Actors.Journal;
 using CvmfsNix.Cluster.Actors.Repositories;
+using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Model.Leadership;
 using CvmfsNix.Cluster.Model.Repositories;
@@ -19,30 +20,36 @@ internal sealed class KeyCheck(string keysDirectory)
     /// <exception cref="StartRefusedException">A key is there that is not the repository's.</exception>
     public async Task<string> MissingAsync(IJournalReader journal, CancellationToken ct)
     {
-        var missing = new List<string>();
+        var registry = RegistryState.Empty;
         await foreach (var (_, @event) in journal.ReadAsync(PersistenceIds.Registry, 1, ct).ConfigureAwait(false))
-        {
-            if (@event is RepositoryRegistered registered && Problem(registered.Definition) is { } name)
-                missing.Add(name);
-        }
+            registry = registry.Apply((IRegistryEvent)@event);
 
-        return missing.Count == 0 ? "" : $"The signing keys of {string.Join(", ", missing)} are not in {_keys.Directory}. Copy them from the node that created the repository; this node neither leads nor takes publishes without them.";
+        List<string> missing = [.. registry.Repositories.Values.Select(d => Problem(d, registry.CertificateOf(d))).OfType<string>()];
+        return missing.Count == 0 ? "" : $"The signing keys of {string.Join(", ", missing)} are not in {_keys.Directory}. Copy them from the node that created the repository, or on which its next key was made; this node neither leads nor takes publishes without them.";
     }
 
-    private string? Problem(RepositoryDefinition definition)
+    private string? Problem(RepositoryDefinition definition, ObjectHash certificate)
     {
         var name = definition.Repository.Value;
         try
         {
-            if (_keys.TryLoad(name) is not { } keys)
+            if (Has(certificate))
+                return null;
+            // A key that has signed before: the newer one has not been brought here yet.
+            if (_keys.TryLoad(name) is null || (certificate != definition.Certificate && Has(definition.Certificate)))
                 return name;
-            if (StoreBackends.CertificateObject(keys, definition.HashAlgorithm) != definition.Certificate)
-                throw new StartRefusedException($"The certificate of {name} in {_keys.Directory} is not the one the repository was created with. Put the key files of the node that created it there.");
-            return null;
+            throw new StartRefusedException($"No certificate of {name} in {_keys.Directory} is the one that its manifests are signed with. Put the key files of another core node there.");
         }
         catch (KeyFileException e)
         {
             throw new StartRefusedException(e.Message);
+        }
+
+        bool Has(ObjectHash wanted)
+        {
+            RepositoryKeySet? keys = _keys.TryLoad(name, c => StoreBackends.CertificateObject(c, definition.HashAlgorithm) == wanted);
+            keys?.Cvmfs.Dispose();
+            return keys is not null;
         }
     }
 }

@@ -88,6 +88,12 @@ internal sealed class Stratum0Leader : ReceivePersistentActor
         });
         Command<GetQueue>(m => Forward(m.Repository, m));
         Command<RenewWhitelist>(m => Forward(m.Repository, m));
+        Command<RotateKey>(m => Forward(m.Repository, m));
+        Command<RepositoryWriter.SigningKeyIs>(key =>
+        {
+            if (_state.Repositories.TryGetValue(key.Repository.Value, out var definition) && _state.CertificateOf(definition) != key.Certificate)
+                Persist(new SigningKeyNoted(key.Repository, key.Certificate, Now), Apply);
+        });
         Command<Resign>(HandOver);
         Command<GetLeaderStatus>(_ => Report(Sender));
         Command<GetWriterState>(m => Forward(m.Repository, m));

@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Tags;
 using CvmfsNix.Cluster.Model.Ids;
 using CvmfsNix.Cluster.Model.Repositories;
@@ -13,7 +14,11 @@ namespace CvmfsNix.Cluster.Actors.Repositories;
 internal sealed record PreparedBatch(IReadOnlyList<TransactionOutcome> Outcomes, Revision? Revision);
 
 /// <summary>A whitelist and the end of its validity.</summary>
-internal sealed record FreshWhitelist(ReadOnlyMemory<byte> Bytes, DateTimeOffset ExpiresAt);
+internal sealed record FreshWhitelist(ReadOnlyMemory<byte> Bytes, DateTimeOffset ExpiresAt)
+{
+    /// <summary>The certificates it names.</summary>
+    public IReadOnlyList<string> Fingerprints { get; init; } = [];
+}
 
 /// <summary>
 /// One repository's store on this node, in the model's terms. The writer's calls come one at a time, the keeper's too; the two may overlap.
@@ -32,14 +37,28 @@ internal interface IRepositoryBackend : IAsyncDisposable
     /// <summary>The last revision the path index holds.</summary>
     ulong IndexedRevision { get; }
 
-    /// <summary>Null when this node holds the repository's signing key, else what is missing and what to do.</summary>
-    string? KeyProblem();
+    /// <summary>From here on the pair of this certificate signs. Null when this node holds it, else what is missing and what to do.</summary>
+    /// <param name="certificate">Name of the certificate object.</param>
+    string? KeyProblem(ObjectHash certificate);
 
     /// <summary>The empty first revision, durable.</summary>
     Task<Revision> PrepareInitialAsync(DateTimeOffset now, CancellationToken ct);
 
-    /// <summary>Signs a whitelist; null when the master key is not on this node.</summary>
-    FreshWhitelist? SignWhitelist(DateTimeOffset now);
+    /// <summary>
+    /// Signs a whitelist that names the certificate of the pair that signs and that of the pair that is to sign next, if there is one; null when the
+    /// master key is not on this node, and no whitelist that was signed elsewhere.
+    /// </summary>
+    /// <param name="now">The time.</param>
+    /// <param name="also">Certificate object of a key whose manifests have to be accepted too.</param>
+    FreshWhitelist? SignWhitelist(DateTimeOffset now, ObjectHash? also = null);
+
+    /// <summary>What signs and what clients accept, by the key folder and by the whitelist that this node serves.</summary>
+    SigningKeys SigningKeys() => new("", null, []);
+
+    /// <summary>Signs the newest revision's manifest with the next key, durable but not yet history.</summary>
+    /// <exception cref="KeyNotEverywhereException">Another node lacks the key, or does not answer.</exception>
+    Task<KeyRotated> PrepareKeyAsync(RevisionHead head, string by, DateTimeOffset now, CancellationToken ct) =>
+        throw new NotSupportedException();
 
     /// <summary>Decides a batch and makes the next revision of it, durable but not yet history.</summary>
     Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct);

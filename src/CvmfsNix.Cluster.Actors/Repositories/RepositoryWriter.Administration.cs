@@ -17,7 +17,10 @@ internal sealed partial class RepositoryWriter
                 .OrderBy(w => w.ArrivedAt)
                 .Take(ListMax)])));
         Command<RenewWhitelist>(_ => Renew());
+        TakeKeys();
     }
+
+    private Failed Busy() => new(PublishingCodes.Overloaded, _problem.Length > 0 ? _problem : "A commit is under way.", _definition.Repository.Value, "Try again.");
 
     private static WaitingTransaction Waiting(CommitQueue.Queued queued, string state) => new(queued.Transaction, queued.ArrivedAt, queued.Tries, state);
 
@@ -25,18 +28,22 @@ internal sealed partial class RepositoryWriter
     {
         if (_phase != Phase.Idle)
         {
-            Sender.Tell(new Failed(PublishingCodes.Overloaded, _problem.Length > 0 ? _problem : "A commit is under way.", _definition.Repository.Value, "Try again."));
+            Sender.Tell(Busy());
             return;
         }
 
-        if (_local!.Backend.SignWhitelist(Now) is not { } fresh)
-        {
-            Sender.Tell(new Failed(
-                PublishingCodes.KeysMissing, $"The master key of {_definition.Repository} is not on the node that leads, {_settings.Node}, and no whitelist that was signed with it elsewhere and is good.", _definition.Repository.Value,
-                $"Sign one where the key is (cvmfsnix key whitelist sign) and put it into the key folder as {_definition.Repository}.whitelist; or bring the key there."));
-            return;
-        }
+        if (_local!.Backend.SignWhitelist(Now, KeyRotation.AlsoListed(_state, Now)) is { } fresh)
+            Replace(fresh, e => new WhitelistIs(e.ExpiresAt, LastSequenceNr));
+        else
+            Sender.Tell(NoWhitelist());
+    }
 
+    private Failed NoWhitelist() => new(
+        PublishingCodes.KeysMissing, $"The master key of {_definition.Repository} is not on the node that leads, {_settings.Node}, and no whitelist that was signed with it elsewhere and is good.", _definition.Repository.Value,
+        $"Sign one where the key is (cvmfsnix key whitelist sign) and put it into the key folder as {_definition.Repository}.whitelist; or bring the key there.");
+
+    private void Replace(FreshWhitelist fresh, Func<WhitelistRenewed, object> answer)
+    {
         var asker = Sender;
         _phase = Phase.Appending;
         PersistAsync(new WhitelistRenewed(fresh.Bytes, fresh.ExpiresAt, Now), e =>
@@ -44,7 +51,7 @@ internal sealed partial class RepositoryWriter
             Written(e);
             Announce();
             _phase = Phase.Idle;
-            asker.Tell(new WhitelistIs(e.ExpiresAt, LastSequenceNr));
+            asker.Tell(answer(e));
             TryPrepare();
         });
     }

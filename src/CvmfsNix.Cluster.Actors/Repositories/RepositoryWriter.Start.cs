@@ -43,7 +43,7 @@ internal sealed partial class RepositoryWriter
     {
         _local = local;
         // Cheap checks first; the index must hold every revision of the journal before a batch is decided with it.
-        if (local.Backend.KeyProblem() is { } keys)
+        if (local.Backend.KeyProblem(_state.Certificate ?? _definition.Certificate) is { } keys)
         {
             StartAgain(keys, PublishingCodes.KeysMissing);
             _settings.Leader.Tell(new CannotLead(_definition.Repository, keys));
@@ -147,6 +147,7 @@ internal sealed partial class RepositoryWriter
             _settings.Ledgers.Tell(new OfferSealed(_definition.Repository, bucket));
         StartWatchingLedgers();
         _settings.Leader.Tell(new Ready(Status()));
+        TellSigningKey();
         _settings.Log.LogInformation("{Repository} takes transactions from here, at revision {Revision}", _definition.Repository, _state.Head?.Revision);
         Announce();
         TryPrepare();

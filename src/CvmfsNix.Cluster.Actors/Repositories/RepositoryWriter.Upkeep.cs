@@ -76,7 +76,7 @@ internal sealed partial class RepositoryWriter
         if (!paused)
             LookForForgettable();
         LookAtNixDatabase();
-        if (_state.WhitelistExpiresAt - Now < WhitelistRenewal && _local!.Backend.SignWhitelist(Now) is { } fresh && fresh.ExpiresAt > _state.WhitelistExpiresAt)
+        if (_state.WhitelistExpiresAt - Now < WhitelistRenewal && _local!.Backend.SignWhitelist(Now, KeyRotation.AlsoListed(_state, Now)) is { } fresh && fresh.ExpiresAt > _state.WhitelistExpiresAt)
             Upkeep(new WhitelistRenewed(fresh.Bytes, fresh.ExpiresAt, Now));
         else if ((CommitTime.Obstacle(_state, Now)?.Message ?? CommitTime.Warning(_state, Now) ?? "") is var warning && warning != _warned)
             Warn(warning);

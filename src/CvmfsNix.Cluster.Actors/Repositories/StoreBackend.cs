@@ -26,16 +26,11 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
     private static readonly TimeSpan CopiesPatience = TimeSpan.FromSeconds(3);
 
     private const int SecuredAtOnce = 4;
-    private const int WhitelistSizeMax = 1 << 20;
-
-    /// <summary>Validity of a new whitelist, as stock publishers give it.</summary>
-    private static readonly TimeSpan WhitelistValidity = TimeSpan.FromDays(30);
 
     // Adopting and applying both write the index: one at a time.
     private readonly SemaphoreSlim _index = new(1, 1);
     private readonly string _fqrn = definition.Repository.Value;
     private readonly ConcurrentDictionary<TransactionId, IReadOnlyList<string>> _secured = new();
-    private RepositoryKeySet? _keys;
 
     public RepositoryStore Store => store;
 
@@ -57,69 +52,12 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
         }
     }
 
-    public string? KeyProblem()
-    {
-        try
-        {
-            _keys = keyFolder.TryLoad(_fqrn);
-        }
-        catch (KeyFileException e)
-        {
-            return e.Message;
-        }
-
-        if (_keys is null)
-            return $"The keys of {_fqrn} are not in {keyFolder.Directory}. Copy them from the node that created the repository.";
-        return StoreBackends.CertificateObject(_keys, definition.HashAlgorithm) == definition.Certificate
-            ? null
-            : $"The certificate of {_fqrn} in {keyFolder.Directory} is not the one the repository was created with. Put the right key files there.";
-    }
-
     public async Task<Revision> PrepareInitialAsync(DateTimeOffset now, CancellationToken ct)
     {
         var initial = await store.PrepareInitialAsync(Keys, now, ct).ConfigureAwait(false);
         if (copies.Needed)
             await copies.EnsureAsync(store, StoreItems.OfCommit(store, initial), _fqrn, CopiesPatience, ct).ConfigureAwait(false);
         return FromStore(initial);
-    }
-
-    public FreshWhitelist? SignWhitelist(DateTimeOffset now)
-    {
-        // It may have been brought back for this moment, or taken away since: it is kept offline otherwise.
-        if ((Keys.MasterKey is null || !keyFolder.HasMasterKey(_fqrn)) && KeyProblem() is not null)
-            return null;
-        if (Keys.MasterKey is not { } master)
-            return SignedElsewhere(now);
-        var second = new DateTimeOffset(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero);
-        var whitelist = new Whitelist
-        {
-            CreatedAt = second,
-            ExpiresAt = second + WhitelistValidity,
-            RepositoryName = _fqrn,
-            Fingerprints = [Keys.Certificate.Fingerprint()],
-        };
-        return new FreshWhitelist(whitelist.Sign(master, definition.HashAlgorithm), whitelist.ExpiresAt);
-    }
-
-    // Believed as clients believe it: signed by the master key, for this repository and the present certificate, and not over.
-    private FreshWhitelist? SignedElsewhere(DateTimeOffset now)
-    {
-        var file = new FileInfo(keyFolder.WhitelistFile(_fqrn));
-        if (!file.Exists || file.Length > WhitelistSizeMax)
-            return null;
-        try
-        {
-            SignedWhitelist signed = Whitelist.ParseSigned(File.ReadAllBytes(file.FullName));
-            using var master = RepositoryKeys.ReadPublicKeyPem(Keys.MasterPublicKeyPem);
-            var whitelist = signed.Whitelist;
-            return signed.Verify([master]) && whitelist.RepositoryName == _fqrn && whitelist.Lists(Keys.Certificate) && !whitelist.IsExpiredAt(now)
-                ? new FreshWhitelist(signed.Bytes.ToArray(), whitelist.ExpiresAt)
-                : null;
-        }
-        catch (Exception e) when (e is WhitelistFormatException or KeyFileException or IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
     }
 
     public Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct) =>
@@ -262,6 +200,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
     {
         if (store.IsIncomplete && HeadOf(@event) is { } head)
             await CompleteBelowAsync(@event, head, ct).ConfigureAwait(false);
+        await TakeCertificateAsync(@event, ct).ConfigureAwait(false);
         await _index.WaitAsync(ct).ConfigureAwait(false);
         try
         {
@@ -287,6 +226,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
 
     public async Task PassAsync(long sequenceNumber, IRepositoryEvent @event, bool withCatalogs, CancellationToken ct)
     {
+        await TakeCertificateAsync(@event, ct).ConfigureAwait(false);
         await _index.WaitAsync(ct).ConfigureAwait(false);
         try
         {
@@ -379,9 +319,6 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
     };
 
     private static RevisionHead? HeadOf(IRepositoryEvent @event) => RevisionOf(@event)?.Head ?? (@event as ITagEvent)?.State.Head;
-
-    private RepositoryKeys Keys => (_keys ??= keyFolder.TryLoad(_fqrn))?.Cvmfs
-        ?? throw new KeyFileException($"The keys of {_fqrn} are not in {keyFolder.Directory}. Copy them from the node that created the repository.");
 
     private async Task<KeptContent> KeptAsync(MemberOutcome member, CancellationToken ct)
     {

@@ -2,6 +2,7 @@ using CvmfsNix.Cluster.Actors.Copies;
 using CvmfsNix.Cluster.Actors.Hosting;
 using CvmfsNix.Cluster.Cvmfs.Compression;
 using CvmfsNix.Cluster.Cvmfs.Hashing;
+using CvmfsNix.Cluster.Cvmfs.Trust;
 using CvmfsNix.Cluster.Model.Repositories;
 using CvmfsNix.Cluster.Nix.StorePaths;
 using CvmfsNix.Cluster.Store.Keys;
@@ -41,7 +42,7 @@ internal sealed class StoreBackends(CoreOptions options, StoreCopies copies) : I
         var storeDirectory = StoreDirectory.Parse(request.StoreDirectory);
         var keys = await _keys.CreateOrLoadAsync(request.Repository.Value, now, ct).ConfigureAwait(false);
         var definition = new RepositoryDefinition(
-            request.Repository, storeDirectory, algorithm, TtlSeconds: 240, NestedMinEntries: 8, CertificateObject(keys, algorithm))
+            request.Repository, storeDirectory, algorithm, TtlSeconds: 240, NestedMinEntries: 8, CertificateObject(keys.Cvmfs.Certificate, algorithm))
         {
             NixDatabase = request.NixDatabase,
         };
@@ -57,8 +58,8 @@ internal sealed class StoreBackends(CoreOptions options, StoreCopies copies) : I
     }
 
     /// <summary>The name of the certificate object: it is stored as classic zlib makes it, so that every node finds the same name.</summary>
-    internal static ObjectHash CertificateObject(RepositoryKeySet keys, HashAlgorithmId algorithm) =>
-        ObjectHasher.Hash(algorithm, ObjectCompression.CompressClassic(keys.Cvmfs.Certificate.Pem));
+    internal static ObjectHash CertificateObject(RepositoryCertificate certificate, HashAlgorithmId algorithm) =>
+        ObjectHasher.Hash(algorithm, ObjectCompression.CompressClassic(certificate.Pem));
 }
 
 /// <summary>Names of hash algorithms as commands and views spell them.</summary>

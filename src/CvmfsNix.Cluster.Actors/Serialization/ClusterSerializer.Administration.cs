@@ -19,6 +19,12 @@ public sealed partial class ClusterSerializer
         Of<Resigning, Wire.AdministrationMessage>("og", m => new() { Epoch = m.Epoch, Text = m.Node }, w => new(w.Epoch, w.Text)),
         Of<RenewWhitelist, Wire.AdministrationMessage>("ow", m => new() { Repository = m.Repository.Value }, w => new(RepositoryId.Parse(w.Repository))),
         Of<WhitelistIs, Wire.AdministrationMessage>("ox", m => new() { At = Ticks(m.ExpiresAt), SequenceNumber = m.SequenceNumber }, w => new(Time(w.At), w.SequenceNumber)),
+        Of<RotateKey, Wire.AdministrationMessage>(
+            "ok", m => new() { Repository = m.Repository.Value, Text = m.By, Time = m.Caches.Ticks }, w => new(RepositoryId.Parse(w.Repository), w.Text, new TimeSpan(w.Time))),
+        Of<KeyRotationIs, Wire.AdministrationMessage>(
+            "oj",
+            m => new() { Stage = (int)m.Stage, At = Ticks(m.NextAt), Text = m.Fingerprint, SequenceNumber = m.SequenceNumber },
+            w => new((KeyRotationStage)w.Stage, Time(w.At), w.Text, w.SequenceNumber)),
     ];
 
     private static Wire.TransactionsAre ListToWire(TransactionsAre m)

@@ -2,6 +2,7 @@ using System.Runtime.Serialization;
 using Akka.Actor;
 using Akka.Serialization;
 using CvmfsNix.Cluster.Actors.Mirrors;
+using CvmfsNix.Cluster.Cvmfs.Hashing;
 using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Model.Copies;
 using CvmfsNix.Cluster.Model.Ids;
@@ -60,6 +61,10 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         Of<Collected, Wire.Collected>("rg", ToWireCollected, w => new([.. w.Objects.Select(ObjectName.Parse)], Time(w.At))),
         Of<TagSet, Wire.TagSet>("rt", e => new() { Tag = ToWire(e.Tag), State = ToWire(e.State), At = Ticks(e.At) }, w => new(FromWire(w.Tag), FromWire(w.State), Time(w.At))),
         Of<TagRemoved, Wire.TagRemoved>("ru", e => new() { Name = e.Name, State = ToWire(e.State), At = Ticks(e.At) }, w => new(w.Name, FromWire(w.State), Time(w.At))),
+        Of<KeyRotated, Wire.KeyRotated>(
+            "ry",
+            e => new() { Certificate = e.Certificate.ToString(), Pem = ByteString.CopyFrom(e.Pem.Span), State = ToWire(e.State), By = e.By, At = Ticks(e.At) },
+            w => new(ObjectHash.Parse(w.Certificate), w.Pem.ToByteArray(), FromWire(w.State), w.By, Time(w.At))),
         Of<RepositoryContinued, Wire.RepositoryContinued>(
             "rk",
             e => new() { Revision = e.Revision, After = e.After, At = Ticks(e.At), GivenUp = { e.GivenUp.Select(d => ByteString.CopyFrom(Convert.FromHexString(d))) } },
@@ -69,6 +74,7 @@ public sealed partial class ClusterSerializer(ExtendedActorSystem system) : Seri
         // Leadership events and snapshot.
         Of<LeadershipTaken, Wire.LeadershipTaken>("gl", e => new() { Epoch = e.Epoch, Node = e.Node, At = Ticks(e.At) }, w => new(w.Epoch, w.Node, Time(w.At))),
         Of<RepositoryRegistered, Wire.RepositoryRegistered>("gr", e => new() { Definition = ToWire(e.Definition), At = Ticks(e.At) }, w => new(FromWire(w.Definition), Time(w.At))),
+        Of<SigningKeyNoted, Wire.SigningKeyNoted>("gk", ToWire, FromWire),
         Of<RegistryState, Wire.RegistrySnapshot>("gss", ToWire, FromWire),
 
         // A mirror's events and snapshot.

@@ -185,6 +185,7 @@ internal static class WireMapping
             Epoch = s.Epoch,
             Leader = s.Leader,
             WhitelistExpiresAt = Ticks(s.WhitelistExpiresAt),
+            WhitelistAt = s.WhitelistAt > DateTimeOffset.UnixEpoch ? Ticks(s.WhitelistAt) : 0,
             ToldAt = Ticks(s.ToldAt),
         };
         wire.Unsettled.AddRange(s.Unsettled.Values.OrderBy(o => o.Id).Select(ToWire));
@@ -202,6 +203,7 @@ internal static class WireMapping
             return group;
         }));
         RetentionMapping.AddTo(wire, s);
+        wire.KeyChanges.AddRange(s.KeyChanges.Select(k => new Wire.SigningKeyChange { Certificate = k.Certificate.ToString(), At = Ticks(k.At) }));
         return wire;
     }
 
@@ -219,19 +221,28 @@ internal static class WireMapping
         Unsettled = s.Unsettled.Select(FromWire).ToImmutableDictionary(o => o.Id),
         Profiles = s.Profiles.Select(FromWire).ToImmutableSortedDictionary(p => p.Name, p => p, StringComparer.Ordinal),
         Superseded = [.. s.Superseded.Select(o => new SupersededObjects(Time(o.At), [.. o.Objects.Select(ObjectName.Parse)], o.Revision))],
+        // A snapshot of a version that did not write it down: long ago.
+        WhitelistAt = s.WhitelistAt == 0 ? DateTimeOffset.UnixEpoch : Time(s.WhitelistAt),
+        KeyChanges = [.. s.KeyChanges.Select(k => new SigningKeyChange(ObjectHash.Parse(k.Certificate), Time(k.At)))],
     };
 
     public static Wire.RegistrySnapshot ToWire(RegistryState s)
     {
         var wire = new Wire.RegistrySnapshot { Epoch = s.Epoch };
         wire.Repositories.AddRange(s.Repositories.Values.Select(ToWire));
+        wire.Certificates.AddRange(s.Certificates.Select(c => new Wire.SigningKeyNoted { Repository = c.Key, Certificate = c.Value.ToString() }));
         return wire;
     }
+
+    public static Wire.SigningKeyNoted ToWire(SigningKeyNoted e) => new() { Repository = e.Repository.Value, Certificate = e.Certificate.ToString(), At = Ticks(e.At) };
+
+    public static SigningKeyNoted FromWire(Wire.SigningKeyNoted w) => new(RepositoryId.Parse(w.Repository), ObjectHash.Parse(w.Certificate), Time(w.At));
 
     public static RegistryState FromWire(Wire.RegistrySnapshot s) => RegistryState.Empty with
     {
         Epoch = s.Epoch,
         Repositories = s.Repositories.Select(FromWire).ToImmutableSortedDictionary(d => d.Repository.Value, d => d, StringComparer.Ordinal),
+        Certificates = s.Certificates.ToImmutableSortedDictionary(c => c.Repository, c => ObjectHash.Parse(c.Certificate), StringComparer.Ordinal),
     };
 
     public static Wire.WriterStatus ToWire(RepositoryProtocol.WriterStatus s) => new()

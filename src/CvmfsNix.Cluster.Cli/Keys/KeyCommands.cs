@@ -26,11 +26,14 @@ internal static class KeyCommands
             HelpName = "DIR",
             DefaultValueFactory = _ => DefaultFolder,
         };
-        var command = new Command("create", "Make the keys of a repository on this machine, for the key folders of its nodes") { repository, keys };
+        var next = new Option<bool>("--next") { Description = "Another pair beside those that are there, to sign from the time on that pbm key rotate says" };
+        var command = new Command("create", "Make the keys of a repository on this machine, for the key folders of its nodes") { repository, keys, next };
         context.Handle(command, async (parse, cancellationToken) =>
         {
             string name = parse.GetRequiredValue(repository);
             string directory = Path.GetFullPath(parse.GetRequiredValue(keys));
+            if (parse.GetValue(next))
+                return await CreateNextAsync(context, context.Json(parse), name, directory, cancellationToken);
             RepositoryKeySet set;
             try
             {
@@ -58,6 +61,30 @@ internal static class KeyCommands
             return ExitCode.Done;
         });
         return command;
+    }
+
+    private static async Task<int> CreateNextAsync(CommandContext context, bool asJson, string name, string directory, CancellationToken cancellationToken)
+    {
+        try
+        {
+            (int pair, RepositoryCertificate certificate) = await new KeyFolder(directory).CreateNextAsync(name, context.Clock.GetUtcNow(), cancellationToken);
+            var json = new NextKeyJson(name, directory, RepositoryKeys.CertificateFile(directory, name, pair), RepositoryKeys.KeyFile(directory, name, pair), certificate.Fingerprint());
+            if (asJson)
+            {
+                context.Terminal.Json(json, JsonShapes.Plain.NextKeyJson);
+                return ExitCode.Done;
+            }
+
+            context.Terminal.Line($"next key of {name}, {json.Fingerprint}");
+            context.Terminal.Line($"for the key folders of all core nodes: {json.KeyFile}");
+            context.Terminal.Line($"                                       {json.CertificateFile}");
+            context.Terminal.Line($"then: pbm key rotate {name}");
+            return ExitCode.Done;
+        }
+        catch (Exception e) when (e is KeyFileException or IOException or UnauthorizedAccessException)
+        {
+            throw new CliException("KeyFile", e.Message, directory, "name the key folder of one of its core nodes, and be the user it belongs to", innerException: e);
+        }
     }
 
     private static Command Show(CommandContext context)

@@ -18,7 +18,7 @@ internal static class WhitelistCommands
     private static Command Sign(CommandContext context)
     {
         Argument<string> repository = Arguments.Repository();
-        var keys = new Option<string>("--keys") { Description = "Folder with FQRN.masterkey and FQRN.crt", HelpName = "DIR", Required = true };
+        var keys = new Option<string>("--keys") { Description = "Folder with FQRN.masterkey and FQRN.crt (and FQRN.crt.2 and so on: every one that is there is named)", HelpName = "DIR", Required = true };
         var days = new Option<int>("--days") { Description = $"How long clients believe it, from 1 to {DaysMax} (default {DaysUsual})", HelpName = "N", DefaultValueFactory = _ => DaysUsual };
         var output = new Option<string?>("--out") { Description = "File to write (default FQRN.whitelist in the folder of the keys)", HelpName = "FILE" };
         var hash = new Option<string>("--hash") { Description = "Algorithm of the repository: sha1 (default) or shake128", HelpName = "NAME", DefaultValueFactory = _ => "sha1" };
@@ -28,7 +28,7 @@ internal static class WhitelistCommands
                 r.AddError($"--days is a number from 1 to {DaysMax}.");
         });
         hash.AcceptOnlyFromAmong("sha1", "shake128");
-        var command = new Command("sign", "Sign a whitelist for the certificate of a repository; put the file into the key folder of its nodes") { repository, keys, days, output, hash };
+        var command = new Command("sign", "Sign a whitelist for the certificates of a repository; put the file into the key folder of its nodes") { repository, keys, days, output, hash };
         context.Handle(command, (parse, _) =>
         {
             string name = parse.GetRequiredValue(repository);
@@ -40,10 +40,10 @@ internal static class WhitelistCommands
             Whitelist whitelist;
             try
             {
-                (RSA master, RepositoryCertificate certificate) = RepositoryKeys.LoadForWhitelist(folder, name);
+                (RSA master, IReadOnlyList<RepositoryCertificate> certificates) = RepositoryKeys.LoadForWhitelist(folder, name);
                 using (master)
                 {
-                    whitelist = new Whitelist { CreatedAt = created, ExpiresAt = created.AddDays(parse.GetValue(days)), RepositoryName = name, Fingerprints = [certificate.Fingerprint()] };
+                    whitelist = new Whitelist { CreatedAt = created, ExpiresAt = created.AddDays(parse.GetValue(days)), RepositoryName = name, Fingerprints = [.. certificates.Select(c => c.Fingerprint())] };
                     File.WriteAllBytes(file + ".new", whitelist.Sign(master, algorithm));
                     File.Move(file + ".new", file, overwrite: true);
                 }
@@ -57,7 +57,7 @@ internal static class WhitelistCommands
             if (context.Json(parse))
                 context.Terminal.Json(json, JsonShapes.Plain.SignedWhitelistJson);
             else
-                context.Terminal.Line($"{file}: whitelist of {name}, good until {json.WhitelistExpiresAt}");
+                context.Terminal.Line($"{file}: whitelist of {name}, {(whitelist.Fingerprints.Count == 1 ? "1 certificate" : $"{whitelist.Fingerprints.Count} certificates")}, good until {json.WhitelistExpiresAt}");
             return Task.FromResult(ExitCode.Done);
         });
         return command;

@@ -149,6 +149,8 @@ internal sealed record EntryJson(
 
 internal sealed record KeyJson(string Repository, string PublicKey, string NixPublicKey, string? WhitelistExpiresAt);
 
+internal sealed record NextKeyJson(string Repository, string Keys, string CertificateFile, string KeyFile, string Fingerprint);
+
 internal sealed record SignedWhitelistJson(string Repository, string File, string CreatedAt, string WhitelistExpiresAt, IReadOnlyList<string> Fingerprints);
 
 internal sealed record CreatedKeyJson(string Repository, string Directory, string PublicKeyFile, string PublicKey, string NixPublicKey);
@@ -243,6 +245,7 @@ internal sealed record BatchLineJson
 [JsonSerializable(typeof(KeyJson))]
 [JsonSerializable(typeof(CreatedKeyJson))]
 [JsonSerializable(typeof(SignedWhitelistJson))]
+[JsonSerializable(typeof(NextKeyJson))]
 [JsonSerializable(typeof(GetJson))]
 [JsonSerializable(typeof(VerifyJson))]
 [JsonSerializable(typeof(HealthJson))]

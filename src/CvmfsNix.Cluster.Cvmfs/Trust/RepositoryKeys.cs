@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -7,7 +8,8 @@ namespace CvmfsNix.Cluster.Cvmfs.Trust;
 
 /// <summary>
 /// Keys of one repository, as files in one folder: <c>FQRN.pub</c> (master public key), <c>FQRN.masterkey</c> (signs the whitelist; may be kept elsewhere),
-/// <c>FQRN.crt</c> and <c>FQRN.key</c> (sign manifests). All PEM.
+/// <c>FQRN.crt</c> and <c>FQRN.key</c> (sign manifests). All PEM. A pair that signs manifests after the first one has a number at the end of both
+/// names: <c>FQRN.crt.2</c> and <c>FQRN.key.2</c>.
 /// </summary>
 public sealed class RepositoryKeys : IDisposable
 {
@@ -19,9 +21,10 @@ public sealed class RepositoryKeys : IDisposable
     private readonly string? _masterKeyPem;
     private readonly string _signingKeyPem;
 
-    private RepositoryKeys(string fqrn, RSA? masterKey, string? masterKeyPem, string masterPublicKeyPem, RSA signingKey, string signingKeyPem, RepositoryCertificate certificate)
+    private RepositoryKeys(string fqrn, int pair, RSA? masterKey, string? masterKeyPem, string masterPublicKeyPem, RSA signingKey, string signingKeyPem, RepositoryCertificate certificate)
     {
         RepositoryName = fqrn;
+        Pair = pair;
         MasterKey = masterKey;
         MasterPublicKeyPem = masterPublicKeyPem;
         SigningKey = signingKey;
@@ -31,6 +34,9 @@ public sealed class RepositoryKeys : IDisposable
     }
 
     public string RepositoryName { get; }
+
+    /// <summary>Which pair signs manifests: 1 is the one that was made with the repository.</summary>
+    public int Pair { get; }
 
     /// <summary>Private key of the certificate.</summary>
     public RSA SigningKey { get; }
@@ -49,34 +55,43 @@ public sealed class RepositoryKeys : IDisposable
     {
         CheckName(fqrn);
         var master = RSA.Create(KeyBits);
+        (RSA signing, RepositoryCertificate certificate) = CreatePair(fqrn, now);
+        return new RepositoryKeys(
+            fqrn, 1, master, master.ExportPkcs8PrivateKeyPem() + "\n", master.ExportSubjectPublicKeyInfoPem() + "\n", signing, signing.ExportPkcs8PrivateKeyPem() + "\n", certificate);
+    }
+
+    /// <summary>Makes another pair for a repository: an RSA key of 2048 bits and a self-signed certificate for a year.</summary>
+    /// <exception cref="ArgumentException">Not a repository name.</exception>
+    public static (RSA SigningKey, RepositoryCertificate Certificate) CreatePair(string fqrn, DateTimeOffset now)
+    {
+        CheckName(fqrn);
         var signing = RSA.Create(KeyBits);
         var subject = new X500DistinguishedNameBuilder();
         subject.AddCommonName($"{fqrn} CernVM-FS Release Managers");
         var request = new CertificateRequest(subject.Build(), signing, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         using var certificate = request.CreateSelfSigned(now.AddHours(-1), now.AddDays(CertificateDays));
-        var pem = Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n");
-        return new RepositoryKeys(
-            fqrn, master, master.ExportPkcs8PrivateKeyPem() + "\n", master.ExportSubjectPublicKeyInfoPem() + "\n", signing, signing.ExportPkcs8PrivateKeyPem() + "\n", RepositoryCertificate.Parse(pem));
+        return (signing, RepositoryCertificate.Parse(Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n")));
     }
+
+    /// <summary>The numbers of the pairs of which a folder has the private key, ascending.</summary>
+    /// <exception cref="ArgumentException">Not a repository name.</exception>
+    public static IReadOnlyList<int> Pairs(string directory, string fqrn) => Numbers(directory, fqrn, "key");
+
+    /// <summary>File of the private key of a pair.</summary>
+    public static string KeyFile(string directory, string fqrn, int pair) => PathOf(directory, fqrn, Numbered("key", pair));
+
+    /// <summary>File of the certificate of a pair.</summary>
+    public static string CertificateFile(string directory, string fqrn, int pair) => PathOf(directory, fqrn, Numbered("crt", pair));
 
     /// <summary>Reads the keys of a repository; the master key may be absent.</summary>
     /// <exception cref="KeyFileException">A file is missing or unreadable, or the files do not belong together.</exception>
-    public static RepositoryKeys Load(string directory, string fqrn)
+    public static RepositoryKeys Load(string directory, string fqrn, int pair = 1)
     {
         CheckName(fqrn);
         ArgumentNullException.ThrowIfNull(directory);
-        var certificatePath = PathOf(directory, fqrn, "crt");
-        RepositoryCertificate certificate;
-        try
-        {
-            certificate = RepositoryCertificate.Parse(Encoding.UTF8.GetBytes(ReadText(certificatePath)));
-        }
-        catch (CertificateFormatException e)
-        {
-            throw new KeyFileException($"{certificatePath} holds no usable certificate: {e.Message} Put the repository's certificate there.", e);
-        }
-
-        var signingPath = PathOf(directory, fqrn, "key");
+        var certificatePath = CertificateFile(directory, fqrn, pair);
+        RepositoryCertificate certificate = ReadCertificate(certificatePath, "Put the repository's certificate there.");
+        var signingPath = KeyFile(directory, fqrn, pair);
         var signingPem = ReadText(signingPath);
         var signing = ReadPrivateKey(signingPath, signingPem);
         if (!SamePublicKey(signing, certificate.PublicKey))
@@ -101,34 +116,26 @@ public sealed class RepositoryKeys : IDisposable
             }
         }
 
-        return new RepositoryKeys(fqrn, master, masterPem, publicPem, signing, signingPem, certificate);
+        return new RepositoryKeys(fqrn, pair, master, masterPem, publicPem, signing, signingPem, certificate);
     }
 
-    /// <summary>Reads what signs whitelists on a machine that has nothing else: the master key and the certificate.</summary>
+    /// <summary>Reads what signs whitelists on a machine that has nothing else: the master key and the certificates, one or several.</summary>
     /// <exception cref="KeyFileException">A file is missing or unreadable, or the master key is not that of the public key beside it.</exception>
-    public static (RSA MasterKey, RepositoryCertificate Certificate) LoadForWhitelist(string directory, string fqrn)
+    public static (RSA MasterKey, IReadOnlyList<RepositoryCertificate> Certificates) LoadForWhitelist(string directory, string fqrn)
     {
         CheckName(fqrn);
         ArgumentNullException.ThrowIfNull(directory);
-        var certificatePath = PathOf(directory, fqrn, "crt");
-        RepositoryCertificate certificate;
-        try
-        {
-            certificate = RepositoryCertificate.Parse(Encoding.UTF8.GetBytes(ReadText(certificatePath)));
-        }
-        catch (CertificateFormatException e)
-        {
-            throw new KeyFileException($"{certificatePath} holds no usable certificate: {e.Message} Copy the repository's certificate there; it is no secret.", e);
-        }
-
+        // Without any, the file that is missing is named.
+        IReadOnlyList<int> pairs = Numbers(directory, fqrn, "crt") is { Count: > 0 } found ? found : [1];
+        List<RepositoryCertificate> certificates = [.. pairs.Select(p => ReadCertificate(CertificateFile(directory, fqrn, p), "Copy the repository's certificate there; it is no secret."))];
         var masterPath = PathOf(directory, fqrn, "masterkey");
         var master = ReadPrivateKey(masterPath, ReadText(masterPath));
         var publicPath = PathOf(directory, fqrn, "pub");
         if (!File.Exists(publicPath))
-            return (master, certificate);
+            return (master, certificates);
         using var publicKey = ReadPublicKey(publicPath, ReadText(publicPath));
         if (SamePublicKey(master, publicKey))
-            return (master, certificate);
+            return (master, certificates);
         master.Dispose();
         throw new KeyFileException($"{masterPath} is not the private key of {publicPath}. Put both files of one pair there.");
     }
@@ -140,8 +147,8 @@ public sealed class RepositoryKeys : IDisposable
         ArgumentNullException.ThrowIfNull(directory);
         List<(string Path, byte[] Content, UnixFileMode Mode)> files =
         [
-            (PathOf(directory, RepositoryName, "key"), Encoding.UTF8.GetBytes(_signingKeyPem), Secret),
-            (PathOf(directory, RepositoryName, "crt"), Certificate.Pem, Open),
+            (KeyFile(directory, RepositoryName, Pair), Encoding.UTF8.GetBytes(_signingKeyPem), Secret),
+            (CertificateFile(directory, RepositoryName, Pair), Certificate.Pem, Open),
             (PathOf(directory, RepositoryName, "pub"), Encoding.UTF8.GetBytes(MasterPublicKeyPem), Open),
         ];
         if (_masterKeyPem is not null) files.Insert(0, (PathOf(directory, RepositoryName, "masterkey"), Encoding.UTF8.GetBytes(_masterKeyPem), Secret));
@@ -179,6 +186,35 @@ public sealed class RepositoryKeys : IDisposable
     private static void CheckName(string fqrn)
     {
         if (!Objects.RepositoryName.IsValid(fqrn)) throw new ArgumentException($"'{Excerpt.Of(fqrn)}' is no repository name.", nameof(fqrn));
+    }
+
+    private static string Numbered(string extension, int pair) => pair == 1 ? extension : string.Create(CultureInfo.InvariantCulture, $"{extension}.{pair}");
+
+    private static IReadOnlyList<int> Numbers(string directory, string fqrn, string extension)
+    {
+        CheckName(fqrn);
+        ArgumentNullException.ThrowIfNull(directory);
+        if (!Directory.Exists(directory))
+            return [];
+        string first = $"{fqrn}.{extension}";
+        return [.. Directory.EnumerateFiles(directory, first + "*").Select(f => Path.GetFileName(f)).Select(Number).Where(n => n > 0).Order()];
+
+        int Number(string name) =>
+            name == first ? 1
+            : name.StartsWith(first + ".", StringComparison.Ordinal) && int.TryParse(name.AsSpan(first.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int n)
+                && n > 1 && name == $"{fqrn}.{Numbered(extension, n)}" ? n : 0;
+    }
+
+    private static RepositoryCertificate ReadCertificate(string path, string hint)
+    {
+        try
+        {
+            return RepositoryCertificate.Parse(Encoding.UTF8.GetBytes(ReadText(path)));
+        }
+        catch (CertificateFormatException e)
+        {
+            throw new KeyFileException($"{path} holds no usable certificate: {e.Message} {hint}", e);
+        }
     }
 
     private static string PathOf(string directory, string fqrn, string extension) => Path.Combine(directory, $"{fqrn}.{extension}");

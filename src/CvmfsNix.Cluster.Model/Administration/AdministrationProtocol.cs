@@ -55,4 +55,33 @@ public static class AdministrationProtocol
 
     /// <summary>The whitelist in the journal.</summary>
     public sealed record WhitelistIs(DateTimeOffset ExpiresAt, long SequenceNumber);
+
+    /// <summary>
+    /// Asks a repository's writer, over the leader, to go one step towards signing with the next key, if it is time for it. Asked until it is done; safe to
+    /// repeat, also by somebody else. Answered by <see cref="KeyRotationIs"/> or Failed.
+    /// </summary>
+    /// <param name="Repository">The repository.</param>
+    /// <param name="By">Who asks.</param>
+    /// <param name="Caches">How long proxies between stores and clients may show an old file.</param>
+    public sealed record RotateKey(RepositoryId Repository, string By, TimeSpan Caches);
+
+    /// <summary>How far a repository's change of keys is.</summary>
+    /// <param name="Stage">What is done.</param>
+    /// <param name="NextAt">Not before this time the next step is taken.</param>
+    /// <param name="Fingerprint">Of the certificate that manifests are signed with in the end.</param>
+    /// <param name="SequenceNumber">The event that every replica should have before the next step.</param>
+    public sealed record KeyRotationIs(KeyRotationStage Stage, DateTimeOffset NextAt, string Fingerprint, long SequenceNumber);
+
+    /// <summary>Stages of a change of keys, in order.</summary>
+    public enum KeyRotationStage
+    {
+        /// <summary>The whitelist names both certificates.</summary>
+        Listed,
+
+        /// <summary>The next key signs.</summary>
+        Signing,
+
+        /// <summary>The whitelist names the certificate of the present key only.</summary>
+        Done,
+    }
 }

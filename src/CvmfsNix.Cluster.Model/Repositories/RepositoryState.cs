@@ -54,6 +54,9 @@ public sealed record RepositoryState
     /// <summary>End of the whitelist's validity.</summary>
     public DateTimeOffset WhitelistExpiresAt { get; init; }
 
+    /// <summary>When the whitelist was last replaced.</summary>
+    public DateTimeOffset WhitelistAt { get; init; } = DateTimeOffset.UnixEpoch;
+
     /// <summary>The newest time clients were told, by a manifest or a whitelist: a clock before it is behind.</summary>
     public DateTimeOffset ToldAt { get; init; } = DateTimeOffset.UnixEpoch;
 
@@ -100,6 +103,20 @@ public sealed record RepositoryState
     /// <summary>Revisions whose record files nobody needs.</summary>
     public RevisionSet Forgotten { get; init; } = RevisionSet.Empty;
 
+    /// <summary>Keys that signed manifests after the first one, oldest first.</summary>
+    public ImmutableList<SigningKeyChange> KeyChanges { get; init; } = [];
+
+    /// <summary>Certificate object of the key that signs manifests; null before creation.</summary>
+    public ObjectHash? Certificate => KeyChanges is [.., var last] ? last.Certificate : Definition?.Certificate;
+
+    /// <summary>Certificate object of the key before it; null when there was none.</summary>
+    public ObjectHash? PreviousCertificate => KeyChanges.Count switch
+    {
+        0 => null,
+        1 => Definition?.Certificate,
+        _ => KeyChanges[^2].Certificate,
+    };
+
     /// <summary>The state after an event.</summary>
     public RepositoryState Apply(IRepositoryEvent @event) => @event switch
     {
@@ -108,6 +125,7 @@ public sealed record RepositoryState
             Definition = e.Definition,
             Head = e.Initial.Head,
             WhitelistExpiresAt = e.WhitelistExpiresAt,
+            WhitelistAt = e.At,
             ToldAt = e.At,
         },
         LeaderStarted e => this with { Epoch = e.Epoch, Leader = e.Node },
@@ -123,16 +141,11 @@ public sealed record RepositoryState
                 : Removals.Add(new RemovedPaths(e.Revision.Head.Revision, e.At, e.Revision.PathInfoDigest, e.Revision.PathsRemoved)),
             Superseded = e.Revision.Superseded.Count == 0 ? Superseded : Superseded.Add(new SupersededObjects(e.At, e.Revision.Superseded, e.Revision.Head.Revision)),
         },
-        ITagEvent e when Head is { } head && e.State.Head.Revision == head.Revision => this with
-        {
-            Head = e.State.Head,
-            ToldAt = Later(ToldAt, e.State.Head.TaggedAt ?? e.At),
-            // A replica that serves this revision may not have the change yet; with the next revision it has.
-            Superseded = e.State.Superseded.Count == 0 ? Without(e.State.Kept) : Without(e.State.Kept).Add(new SupersededObjects(e.At, e.State.Superseded, head.Next)),
-        },
+        KeyRotated e when Head?.Revision == e.State.Head.Revision => Retag(e) with { KeyChanges = KeyChanges.Add(new SigningKeyChange(e.Certificate, e.At)) },
+        ITagEvent e when Head?.Revision == e.State.Head.Revision => Retag(e),
         TransactionsDecided e => Decide(e.Outcomes, e.Settled, e.At),
         RepositoryContinued e when Head is { } head && e.After >= head.Revision => this with { Head = head with { ContinueAfter = e.After } },
-        WhitelistRenewed e => this with { WhitelistExpiresAt = e.ExpiresAt, ToldAt = Later(ToldAt, e.At) },
+        WhitelistRenewed e => this with { WhitelistExpiresAt = e.ExpiresAt, WhitelistAt = e.At, ToldAt = Later(ToldAt, e.At) },
         Collected e => this with { Superseded = Without(e.Objects) },
         RetentionSet e => this with { Retention = e.Rules },
         PathsPinned e => Pin(e),
@@ -207,6 +220,14 @@ public sealed record RepositoryState
         return this with { Pins = pins.ToImmutable() };
     }
 
+    private RepositoryState Retag(ITagEvent e) => this with
+    {
+        Head = e.State.Head,
+        ToldAt = Later(ToldAt, e.State.Head.TaggedAt ?? e.At),
+        // A replica that serves this revision may not have the change yet; with the next revision it has.
+        Superseded = e.State.Superseded.Count == 0 ? Without(e.State.Kept) : Without(e.State.Kept).Add(new SupersededObjects(e.At, e.State.Superseded, Head!.Next)),
+    };
+
     private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
 
     private HashSet<ObjectHash> Protected()
@@ -230,6 +251,8 @@ public sealed record RepositoryState
 
         if (Definition is { } definition)
             kept.Add(definition.Certificate);
+        // A few kilobytes each; a store that starts from nothing, or from a backup, comes by manifests of all of them.
+        kept.UnionWith(KeyChanges.Select(k => k.Certificate));
         return kept;
     }
 

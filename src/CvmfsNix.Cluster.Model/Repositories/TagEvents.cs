@@ -3,7 +3,7 @@ using CvmfsNix.Cluster.Cvmfs.Tags;
 
 namespace CvmfsNix.Cluster.Model.Repositories;
 
-/// <summary>Tags were changed with no commit: the same revision with another tag database and a manifest signed anew.</summary>
+/// <summary>The same revision with a manifest signed anew: tags were changed with no commit, and the tag database is another one; or another key signs.</summary>
 public interface ITagEvent : IRepositoryEvent
 {
     /// <summary>What is served from here on.</summary>

@@ -57,6 +57,9 @@ internal static class ReplicationMapping
                 message.Tags = Tags(removed.State);
                 message.Tags.Removed = removed.Name;
                 break;
+            case KeyRotated rotated:
+                message.Tags = Tags(rotated.State);
+                break;
             case Collected collected:
                 message.Collected = new CollectedEvent();
                 message.Collected.Objects.AddRange(Names(collected.Objects));

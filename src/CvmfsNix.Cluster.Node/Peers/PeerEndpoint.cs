@@ -72,6 +72,12 @@ public sealed class PeerEndpoint(PeerStores stores, IStoreSurface surface, DiskH
             return;
         }
 
+        if (path.Rest == PeerPaths.Certificates && HttpMethods.IsGet(context.Request.Method))
+        {
+            await TextAsync(context, StatusCodes.Status200OK, string.Concat(stores.Certificates(path.Repository).Select(f => f + "\n")));
+            return;
+        }
+
         if (!post || path.Rest is not (PeerPaths.Have or PeerPaths.Pack or PeerPaths.Fetch))
         {
             await TextAsync(context, StatusCodes.Status404NotFound, "Not found.\n");

@@ -114,7 +114,8 @@ public sealed class ObjectCollector(RepositoryStore store, TimeSpan grace, doubl
                 marks.Mark(new ObjectName(hash, kind), required: false);
         }
 
-        marks.Mark(new ObjectName(store.Format.Certificate, ObjectKind.Certificate), required: true);
+        // A mirror that came after another key took over has never had it.
+        marks.Mark(new ObjectName(store.Format.Certificate, ObjectKind.Certificate), required: false);
         marks.Mark(CatalogRows.EmptyObject(store.Format.HashAlgorithm), required: true);
         if (store.Served is { } served)
         {

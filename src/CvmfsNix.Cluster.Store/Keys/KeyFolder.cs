@@ -6,7 +6,8 @@ namespace CvmfsNix.Cluster.Store.Keys;
 
 /// <summary>
 /// The key folder of a node: <c>FQRN.pub</c>, <c>.crt</c>, <c>.key</c>, <c>.masterkey</c> (may be absent: kept offline), and the Nix key
-/// <c>FQRN.nix.pub</c>, <c>.nix.sec</c> (<c>name:base64</c>). Secrets are readable by their owner only. Existing keys are never replaced.
+/// <c>FQRN.nix.pub</c>, <c>.nix.sec</c> (<c>name:base64</c>). Further pairs that sign manifests have numbers, <c>FQRN.crt.2</c> and <c>.key.2</c>; which of the
+/// pairs does is the journal's to say. Secrets are readable by their owner only. Existing keys are never replaced.
 /// </summary>
 public sealed class KeyFolder(string directory)
 {
@@ -45,12 +46,83 @@ public sealed class KeyFolder(string directory)
         return new RepositoryKeySet(keys, nix);
     }
 
-    /// <summary>The keys of a repository; null when the folder lacks its signing key or its Nix key.</summary>
+    /// <summary>The keys of a repository with the oldest pair that is here; null when the folder lacks a signing key or the Nix key.</summary>
     /// <exception cref="KeyFileException">A file is unreadable or does not fit the others.</exception>
     public RepositoryKeySet? TryLoad(string repository) =>
-        Path.Exists(FileOf(repository, ".key")) && Path.Exists(FileOf(repository, ".nix.sec"))
-            ? new RepositoryKeySet(RepositoryKeys.Load(Directory, repository), ReadNixKey(FileOf(repository, ".nix.sec")))
+        RepositoryKeys.Pairs(Directory, repository) is [int first, ..] && Path.Exists(FileOf(repository, ".nix.sec"))
+            ? new RepositoryKeySet(RepositoryKeys.Load(Directory, repository, first), ReadNixKey(FileOf(repository, ".nix.sec")))
             : null;
+
+    /// <summary>The keys of a repository with the pair of a certificate; null when the folder lacks that pair or the Nix key.</summary>
+    /// <param name="repository">Fully qualified repository name.</param>
+    /// <param name="wanted">Tells the certificate.</param>
+    /// <exception cref="KeyFileException">A file is unreadable, or does not fit the others, and no other pair is the wanted one.</exception>
+    public RepositoryKeySet? TryLoad(string repository, Func<RepositoryCertificate, bool> wanted)
+    {
+        ArgumentNullException.ThrowIfNull(wanted);
+        if (!Path.Exists(FileOf(repository, ".nix.sec")))
+            return null;
+        KeyFileException? unusable = null;
+        foreach (int pair in RepositoryKeys.Pairs(Directory, repository))
+        {
+            try
+            {
+                RepositoryKeys keys = RepositoryKeys.Load(Directory, repository, pair);
+                if (wanted(keys.Certificate))
+                    return new RepositoryKeySet(keys, ReadNixKey(FileOf(repository, ".nix.sec")));
+                keys.Dispose();
+            }
+            catch (KeyFileException e)
+            {
+                unusable ??= e;
+            }
+        }
+
+        return unusable is null ? null : throw unusable;
+    }
+
+    /// <summary>The certificates of all pairs that can be used, oldest first.</summary>
+    public IReadOnlyList<(int Pair, RepositoryCertificate Certificate)> Certificates(string repository)
+    {
+        var found = new List<(int, RepositoryCertificate)>();
+        foreach (int pair in RepositoryKeys.Pairs(Directory, repository))
+        {
+            try
+            {
+                using RepositoryKeys keys = RepositoryKeys.Load(Directory, repository, pair);
+                found.Add((pair, keys.Certificate));
+            }
+            catch (KeyFileException)
+            {
+                // Half a pair signs nothing. Who needs it loads it, and is told what is wrong with it.
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>Makes the pair that is to sign manifests next; on return it survives a power loss.</summary>
+    /// <param name="repository">Fully qualified repository name.</param>
+    /// <param name="now">Goes into the certificate.</param>
+    /// <param name="cancellationToken">Gives up waiting for another process that makes keys in the same folder.</param>
+    /// <returns>Its number and its certificate.</returns>
+    /// <exception cref="KeyFileException">There are no keys of the repository here.</exception>
+    public async Task<(int Pair, RepositoryCertificate Certificate)> CreateNextAsync(string repository, DateTimeOffset now, CancellationToken cancellationToken = default)
+    {
+        if (RepositoryKeys.Pairs(Directory, repository) is not [.., _])
+            throw new KeyFileException($"{Directory} has no keys of {repository}. Name the key folder of one of its nodes.");
+        using FileStream gate = await LockAsync(cancellationToken).ConfigureAwait(false);
+        int pair = RepositoryKeys.Pairs(Directory, repository)[^1] + 1;
+        (System.Security.Cryptography.RSA key, RepositoryCertificate certificate) = RepositoryKeys.CreatePair(repository, now);
+        using (key)
+        {
+            // The certificate first: a pair counts once its private key is there.
+            await DurableFile.WriteAtomicAsync(Directory, RepositoryKeys.CertificateFile(Directory, repository, pair), certificate.Pem, Public, cancellationToken: cancellationToken).ConfigureAwait(false);
+            await WriteAsync(RepositoryKeys.KeyFile(Directory, repository, pair), key.ExportPkcs8PrivateKeyPem() + "\n", Secret, cancellationToken).ConfigureAwait(false);
+        }
+
+        return (pair, certificate);
+    }
 
     /// <summary>The key that signs narinfos; null when the folder lacks it.</summary>
     /// <exception cref="KeyFileException">The file is unreadable.</exception>

@@ -214,6 +214,15 @@ public sealed partial class RepositoryStore : IAsyncDisposable
         return ExclusiveAsync(_committing, () => _commits.BuildTagsAsync(head, tags, keys, now, cancellationToken), cancellationToken);
     }
 
+    /// <summary>Another key signs: its certificate is an object here, durable, before a manifest names it. Idempotent.</summary>
+    public async Task AddCertificateAsync(RepositoryCertificate certificate, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        await using ObjectBatch batch = _objects.BeginBatch();
+        await batch.AddAsync(ObjectKind.Certificate, ObjectCompression.CompressClassic(certificate.Pem), cancellationToken).ConfigureAwait(false);
+        await batch.CompleteAsync(cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>The revision is in the journal: the index learns of it. The working catalogs stand at it already.</summary>
     public Task AdoptAsync(CommittedRevision revision, CancellationToken cancellationToken) => ReindexAsync(revision, cancellationToken);
 

@@ -33,7 +33,7 @@ public sealed class KeysTests
         (await cluster.CliAsync(["key", "create", Repository, "--keys", third.Keys], Ct)).Succeeded();
         third.Launch();
         Assert.Equal(2, await third.ExitAsync(Ct));
-        Assert.True(third.HasLogged("is not the one the repository was created with"), third.LogTail(10));
+        Assert.True(third.HasLogged("is the one that its manifests are signed with"), third.LogTail(10));
     }
 
     private static void Copy(string from, string to)

@@ -34,6 +34,7 @@ public sealed partial class PbmTests
         ["gc resume"] = ("-r term⇥inal.example.org", TerminalRepository),
         ["key show"] = ("-r term⇥inal.example.org", "BEGIN PUBLIC KEY"),
         ["key whitelist-renew"] = ("-r term⇥inal.example.org", "whitelist good until"),
+        ["key rotate"] = ("-r term⇥inal.example.org --ca⇥ches 5", ""),
         ["leader show"] = ("", "| epoch "),
         ["leader transfer"] = ("", ""),
         ["log peek"] = ("-n 5⇥0", "information "),

@@ -148,6 +148,7 @@ public sealed partial class PbmTests(OperatedNodes nodes, ITestOutputHelper outp
         string until = (await JsonAsync(0, "key", "whitelist", "renew", "-r", Repository)).Single().GetProperty("whitelistExpiresAt").GetString()!;
         string expiry = "E" + until.Replace("-", "", StringComparison.Ordinal).Replace("T", "", StringComparison.Ordinal).Replace(":", "", StringComparison.Ordinal).TrimEnd('Z');
         await Deadline.UntilAsync(async () => (await TextAsync($"{nodes.Data}/cvmfs/{Repository}/.cvmfswhitelist")).Contains(expiry + "\n", StringComparison.Ordinal), "the new whitelist is served", Ct);
+        Assert.Contains("key create", (await RunAsync(1, ["key", "rotate", "-r", Repository, "--yes"])).Errors, StringComparison.Ordinal);
         Assert.Equal("information", (await LinesAsync(0, "log", "level")).Single());
         Assert.Contains(await LinesAsync(0, "log", "peek"), l => l.Contains("key whitelist-renew", StringComparison.Ordinal));
         Assert.Contains("whitelist-renew", await EndlessAsync("key whitelist-renew", "log", "tail", "-n", "50"), StringComparison.Ordinal);
@@ -206,7 +207,7 @@ public sealed partial class PbmTests(OperatedNodes nodes, ITestOutputHelper outp
         // In the order in which they were said, whatever else was said in between.
         int at = 0;
         foreach (string expected in (string[])["repo create done", "txn abort done", "replica pause done", "replica resume done", "replica scrub done", "replica remove UnknownReplica", "store scrub done",
-            "key whitelist-renew done", "gc pause done", "gc start InvalidRequest", "gc resume done", "gc start done", "repo rollback done", "repo rollback UnknownTag", "token create done", "token revoke done"])
+            "key whitelist-renew done", "key rotate KeysMissing", "gc pause done", "gc start InvalidRequest", "gc resume done", "gc start done", "repo rollback done", "repo rollback UnknownTag", "token create done", "token revoke done"])
         {
             at = Array.IndexOf(mine, expected, at) + 1;
             Assert.True(at > 0, $"{expected} is not in its place: {string.Join(", ", mine)}");
@@ -255,9 +256,10 @@ public sealed partial class PbmTests(OperatedNodes nodes, ITestOutputHelper outp
 
         // A process that lives comes back by itself.
         string victim = nodes.Others.Count > 0 ? nodes.Others[^1] : nodes.Address;
+        string? uid = await UidAsync(victim);
+        Assert.NotNull(uid);
         Assert.Equal([$"{victim} is put out"], await LinesAsync(0, "cluster", "down", "-a", victim, "--yes"));
-        if (victim == nodes.Address)
-            await Deadline.UntilAsync(async () => await StatusCodeAsync("/ready") != System.Net.HttpStatusCode.OK, "the node is out", Ct);
+        await Deadline.UntilAsync(async () => await UidAsync(victim) is { } now && now != uid, "the node is a member anew", Ct);
         await BackAsync();
 
         if (nodes.Count == 1)
@@ -284,6 +286,17 @@ public sealed partial class PbmTests(OperatedNodes nodes, ITestOutputHelper outp
 
         async Task BackAsync() => await Deadline.UntilAsync(
             async () => await StatusCodeAsync("/ready") == System.Net.HttpStatusCode.OK && (await LinesAsync(0, "cluster", "show")).Count(l => l.Contains("| up |  |", StringComparison.Ordinal)) == nodes.Count, "all nodes are members again", Ct);
+
+        // A member that was put out and comes again has another one.
+        async Task<string?> UidAsync(string address)
+        {
+            using HttpResponseMessage answer = await client.GetAsync(new Uri(nodes.Management + "/cluster/members"), Ct);
+            return answer.IsSuccessStatusCode
+                ? JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Ct)).RootElement.GetProperty("members").EnumerateArray().SingleOrDefault(m => m.GetProperty("node").GetString() == address) is { ValueKind: JsonValueKind.Object } member
+                    ? member.GetProperty("nodeUid").ToString()
+                    : null
+                : null;
+        }
 
         async Task<System.Net.HttpStatusCode> StatusCodeAsync(string path) => (await client.GetAsync(new Uri(nodes.Management + path), Ct)).StatusCode;
     }

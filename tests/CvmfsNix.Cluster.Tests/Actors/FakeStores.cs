@@ -47,14 +47,14 @@ internal sealed class FakeStore(FakeStores stores) : IRepositoryBackend
 
     public string? Keys { get; set; }
 
-    public string? KeyProblem() => Keys;
+    public string? KeyProblem(ObjectHash certificate) => Keys;
 
     public Task<Revision> PrepareInitialAsync(DateTimeOffset now, CancellationToken ct) => Task.FromResult(Fake.Revision(1, now, null, []));
 
     public Task<TagState> PrepareTagsAsync(RevisionHead head, IReadOnlyList<CvmfsNix.Cluster.Cvmfs.Tags.RepositoryTag> tags, DateTimeOffset now, CancellationToken ct) => Task.FromResult(new TagState(
         head with { NamedTags = tags, TaggedAt = now, History = Fake.Hash($"tags {string.Join(',', tags.Select(t => t.Name))}"), CommittedHistory = head.CommittedHistory ?? head.History }, new byte[] { 8 }, [], []));
 
-    public FreshWhitelist? SignWhitelist(DateTimeOffset now) => new(new byte[] { 1, 2, 3 }, now + TimeSpan.FromDays(30));
+    public FreshWhitelist? SignWhitelist(DateTimeOffset now, ObjectHash? also = null) => new(new byte[] { 1, 2, 3 }, now + TimeSpan.FromDays(30));
 
     public async Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct)
     {

@@ -61,7 +61,8 @@ public sealed class ClusterSerializerTests
         new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At), new LeaderStarted(3, "node", At), new RevisionCommitted(Revision, [Outcome, InBlob], [Other], At),
         new TransactionsDecided([Outcome], [Other], At), new WhitelistRenewed(new byte[] { 6 }, At, At), new Collected([Object], At),
         new TagSet(Tag, Tags, At), new TagRemoved("v1", Tags with { Superseded = [] }, At), new SetTag(Repository, "v1", 7, "text"), new RemoveTag(Repository, "v1"), new TagIs(Tag, true, 9),
-        new LeadershipTaken(4, "node", At), new RepositoryRegistered(Definition, At),
+        new LeadershipTaken(4, "node", At), new RepositoryRegistered(Definition, At), Rotated, new SigningKeyNoted(Repository, Rotated.Certificate, At),
+        new RotateKey(Repository, "me", TimeSpan.FromSeconds(120)), new KeyRotationIs(KeyRotationStage.Signing, At, "AB:CD", 13),
         new Begin(Repository, Id, Sealed.Digest, true), new Seal(Repository, Sealed), new Abort(Repository, Id), new GetTransaction(Repository, Id), new Decide(Repository, InBlob),
         new OfferSealed(Repository, 63), new JournalEnd(Repository, 62, 1L << 40), new AlreadySettled(Repository, Id), new WriterBusy(Repository, 5, TimeSpan.FromSeconds(1.5)), new Enqueue(Repository, 6, [Sealed, Sealed]), new Settled(Repository, Id),
         new Opened(), new Waiting(Id), new Decided(Outcome), new NotSealed(Id, TransactionStatus.Expired), new Unknown(Id), new Aborted(Id), new TooLateToAbort(Id), new IdReused(Id),
@@ -93,6 +94,8 @@ public sealed class ClusterSerializerTests
 
     private static PathsPinned Pinned => new([Head1], At.AddDays(1), "me", At);
 
+    private static KeyRotated Rotated => new(Head.RootHash, new byte[] { 9, 8 }, Tags, "me", At);
+
     private static PathWithdrawn Withdrawal => new(Head1, "bad", "me", At);
 
     private static RemovalIs Removal => new(true, 1, 2, At, At.AddSeconds(1), "problem", 5, 6, [Head1], 7);
@@ -106,8 +109,9 @@ public sealed class ClusterSerializerTests
         RepositoryState.Empty.Apply(new RepositoryCreated(Definition, new byte[] { 5 }, At, Revision, At)).Apply(new LeaderStarted(3, "n", At))
             .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 8 } }, [Outcome, InBlob], [], At)).Apply(new TransactionsDecided([], [Other], At))
             .Apply(new TagSet(Tag, Tags with { Head = Tags.Head with { Revision = 8 }, Kept = [] }, At)).Apply(Pinned).Apply(Withdrawal)
-            .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 9 }, PathsRemoved = 4 }, [], [], At)).Apply(new RepositoryContinued(9, 1009, At, [])).Apply(new RemovalsExpired(3, At)).Apply(new RecordsForgotten(RevisionSet.Of([2, 3]), At)).Apply(new RetentionSet(Rules, "me", At)),
-        RegistryState.Empty.Apply(new LeadershipTaken(4, "n", At)).Apply(new RepositoryRegistered(Definition, At)),
+            .Apply(new RevisionCommitted(Revision with { Head = Head with { Revision = 9 }, PathsRemoved = 4 }, [], [], At)).Apply(new RepositoryContinued(9, 1009, At, [])).Apply(new RemovalsExpired(3, At)).Apply(new RecordsForgotten(RevisionSet.Of([2, 3]), At)).Apply(new RetentionSet(Rules, "me", At))
+            .Apply(Rotated with { State = Tags with { Head = Tags.Head with { Revision = 9 } } }).Apply(new WhitelistRenewed(new byte[] { 6 }, At, At)),
+        RegistryState.Empty.Apply(new LeadershipTaken(4, "n", At)).Apply(new RepositoryRegistered(Definition, At)).Apply(new SigningKeyNoted(Repository, Rotated.Certificate, At)),
         ReplicaState.Empty.Apply(new ReplicaRegistered("geneva", At)).Apply(new ReplicaPaused(At)).Apply(new ReplicaSeen(Position, At)),
         DirectoryState.Empty.Apply(new ReplicaListed(Key.Replica, At)).Apply(new ReplicaListed(ReplicaId.Parse("a"), At)),
         Mirrored,

@@ -54,6 +54,40 @@ public sealed class KeyFolderTests : IDisposable
     }
 
     [Fact]
+    public async Task Pairs_that_sign_later_lie_beside_the_first_one_and_are_found_by_their_certificates()
+    {
+        Assert.Contains("no keys", (await Assert.ThrowsAsync<KeyFileException>(() => Keys.CreateNextAsync(Repository, Now, Token))).Message, StringComparison.Ordinal);
+        RepositoryKeySet first = await Keys.CreateOrLoadAsync(Repository, Now, Token);
+        (int Pair, RepositoryCertificate Certificate) second = await Keys.CreateNextAsync(Repository, Now, Token), third = await Keys.CreateNextAsync(Repository, Now, Token);
+        Assert.Equal((2, 3), (second.Pair, third.Pair));
+        string[] fingerprints = [first.Cvmfs.Certificate.Fingerprint(), second.Certificate.Fingerprint(), third.Certificate.Fingerprint()];
+        Assert.Equal(3, fingerprints.Distinct().Count());
+        Assert.Equal(fingerprints, Keys.Certificates(Repository).Select(c => c.Certificate.Fingerprint()));
+        Assert.Equal(1, Keys.TryLoad(Repository)!.Cvmfs.Pair);
+        Assert.Equal(fingerprints[2], Find(fingerprints[2])!.Cvmfs.Certificate.Fingerprint());
+        Assert.Null(Find("none"));
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder.At($"keys/{Repository}.key.3")));
+
+        // Names that only look like pairs are none; half a pair signs nothing, and hides no other.
+        File.WriteAllText(_folder.At($"keys/{Repository}.key.04"), "");
+        File.WriteAllText(_folder.At($"keys/{Repository}.key.1"), "");
+        File.WriteAllText(_folder.At($"keys/{Repository}.key.bak"), "");
+        File.Delete(_folder.At($"keys/{Repository}.crt.2"));
+        Assert.Equal([fingerprints[0], fingerprints[2]], Keys.Certificates(Repository).Select(c => c.Certificate.Fingerprint()));
+        Assert.NotNull(Find(fingerprints[2]));
+        Assert.Contains(".crt.2", Assert.Throws<KeyFileException>(() => Find(fingerprints[1])).Message, StringComparison.Ordinal);
+
+        // Without the first pair the others are as good.
+        File.Delete(_folder.At($"keys/{Repository}.crt"));
+        File.Delete(_folder.At($"keys/{Repository}.key"));
+        File.Delete(_folder.At($"keys/{Repository}.key.2"));
+        Assert.Equal(3, Keys.TryLoad(Repository)!.Cvmfs.Pair);
+
+        RepositoryKeySet? Find(string fingerprint) => Keys.TryLoad(Repository, c => c.Fingerprint() == fingerprint);
+    }
+
+    [Fact]
     public async Task A_damaged_nix_key_is_named()
     {
         await Keys.CreateOrLoadAsync(Repository, Now, Token);
