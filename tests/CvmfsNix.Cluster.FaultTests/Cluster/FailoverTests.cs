@@ -73,7 +73,7 @@ public sealed class FailoverTests(ITestOutputHelper output)
         (Builder builder, SyntheticStore store, RepositoryChecker checker) = await CreateAsync(cluster);
         PlannedPublish[] planned = await PlanAsync(store, 4000);
 
-        await using var load = new PublishLoad(builder, cluster.Servers, planned, 8, Ct);
+        await using var load = new PublishLoad(builder, cluster.Servers, planned, 4, Ct);
         await cluster.UntilAsync(() => Task.FromResult(load.Answers >= 4), "publishes are answered", Ct);
         for (int round = 0; round < 3; round++)
         {
