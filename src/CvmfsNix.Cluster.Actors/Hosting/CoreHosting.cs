@@ -125,8 +125,7 @@ public static class CoreHosting
         var local = provider.GetRequiredService<LocalRepositories>();
         var leadership = provider.GetRequiredService<ILogger<Stratum0Leader>>();
         var database = provider.GetRequiredService<IJournalDatabase>();
-        if (FirmPlugins.Setup(database) is { } firm)
-            builder.Setups.Add(firm);
+        builder.Setups.Add(JournalSessions.Setup(database));
         builder
             .ConfigureLoggers(loggers =>
             {
@@ -197,5 +196,6 @@ public static class CoreHosting
         GcGrace = options.GcGrace,
         RemovalEvery = options.RemovalEvery,
         SnapshotEvery = options.SnapshotEvery,
+        CatalogBytesPerSecond = options.CatalogBytesPerSecond,
     };
 }

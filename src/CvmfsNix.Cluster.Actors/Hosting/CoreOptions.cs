@@ -69,6 +69,9 @@ public sealed record CoreOptions
     /// <summary>Most transactions of one commit. Larger: more throughput under load, longer single commits.</summary>
     public int BatchMembersMax { get; init; } = 256;
 
+    /// <summary>Bytes of catalogs a second that the commits of a repository may store in the long run; 0 = no limit. One that comes alone does not wait, those of a storm share revisions.</summary>
+    public long CatalogBytesPerSecond { get; init; } = 64L << 20;
+
     /// <summary>Most transactions waiting in one repository's queue; beyond it builders are told to come back.</summary>
     public int QueueMax { get; init; } = 4096;
 

@@ -11,7 +11,11 @@ using CvmfsNix.Cluster.Store.Repositories;
 namespace CvmfsNix.Cluster.Actors.Repositories;
 
 /// <summary>A decided batch whose every object is durable: one outcome per transaction in the order given, and the revision to append, if anything is new.</summary>
-internal sealed record PreparedBatch(IReadOnlyList<TransactionOutcome> Outcomes, Revision? Revision);
+internal sealed record PreparedBatch(IReadOnlyList<TransactionOutcome> Outcomes, Revision? Revision)
+{
+    /// <summary>Stored bytes of the revision's own catalogs.</summary>
+    public long CatalogBytes { get; init; }
+}
 
 /// <summary>A whitelist and the end of its validity.</summary>
 internal sealed record FreshWhitelist(ReadOnlyMemory<byte> Bytes, DateTimeOffset ExpiresAt)

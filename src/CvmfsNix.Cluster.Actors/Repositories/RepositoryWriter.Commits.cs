@@ -64,6 +64,13 @@ internal sealed partial class RepositoryWriter
         }
 
         _heldFor = "";
+        if (_catalogPace.Wait is { Ticks: > 0 } wait)
+        {
+            // What comes meanwhile shares the revision.
+            Rest(wait);
+            return;
+        }
+
         _phase = Phase.Preparing;
         Measure();
         _inFlight = _queue.Take(_pacing.Members);
@@ -87,6 +94,7 @@ internal sealed partial class RepositoryWriter
     private void Append(Prepared prepared)
     {
         _pacing.Prepared();
+        _catalogPace.Stored(prepared.Batch.CatalogBytes);
         _diskFullSince = null;
         PutOff(prepared.PutOff);
         var decided = new List<TransactionOutcome>();

@@ -108,6 +108,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     private readonly WriterSettings _settings;
     private readonly CommitQueue _queue;
     private readonly BatchPacing _pacing;
+    private readonly CatalogPace _catalogPace;
     private readonly HashSet<TransactionId> _settled = [];
     private readonly HashSet<TransactionId> _putOff = [];
     private readonly CancellationTokenSource _stopping = new();
@@ -135,6 +136,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
         _settings = settings;
         _queue = new CommitQueue(settings.QueueMax);
         _pacing = new BatchPacing(settings.BatchMembersMax);
+        _catalogPace = new CatalogPace(settings.CatalogBytesPerSecond, settings.Clock);
         PersistenceId = PersistenceIds.Repository(definition.Repository);
         JournalPluginId = JournalPlugins.Writer;
 

@@ -105,7 +105,7 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
                 _secured.TryRemove(transaction.Id, out _);
         }
 
-        return new PreparedBatch(outcomes, revision);
+        return new PreparedBatch(outcomes, revision) { CatalogBytes = prepared.Revision?.CatalogBytes ?? 0 };
     }
 
     public async Task<TagState> PrepareTagsAsync(RevisionHead head, IReadOnlyList<RepositoryTag> tags, DateTimeOffset now, CancellationToken ct)

@@ -50,6 +50,9 @@ internal sealed record WriterSettings
 
     public required int SnapshotEvery { get; init; }
 
+    /// <summary>Bytes of catalogs a second that commits may store in the long run; 0 = no limit.</summary>
+    public long CatalogBytesPerSecond { get; init; }
+
     /// <summary>Gets what an operator wants to know of a change of leaders.</summary>
     public ILogger Log { get; init; } = NullLogger.Instance;
 }

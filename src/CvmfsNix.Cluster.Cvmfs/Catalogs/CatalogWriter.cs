@@ -268,17 +268,23 @@ public sealed class CatalogWriter : IDisposable
             return;
         }
 
+        using var finished = Finish();
+        var block = new byte[64 * 1024];
+        for (long offset = 0; offset < finished.Length; offset += block.Length)
+        {
+            var part = block.AsSpan(0, (int)Math.Min(block.Length, finished.Length - offset));
+            finished.Read(offset, part);
+            destination.Write(part);
+        }
+    }
+
+    /// <summary>What <see cref="WriteTo"/> writes of an opened copy, to be read in any order and by several threads. No edits until it is disposed.</summary>
+    public FinishedCatalog Finish()
+    {
+        if (_file is null) throw new InvalidOperationException("The catalog is in memory.");
         if (_before is not null) throw new InvalidOperationException("A group of edits is open.");
         SaveAlone();
-        using var file = new FileStream(_file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, 1);
-        var block = new byte[64 * 1024];
-        var count = file.ReadAtLeast(block, block.Length, throwOnEndOfStream: false);
-        SqliteDatabase.NormaliseHeader(block, file.Length);
-        while (count > 0)
-        {
-            destination.Write(block, 0, count);
-            count = file.Read(block);
-        }
+        return new FinishedCatalog(_file);
     }
 
     /// <summary>Closes; an opened copy then holds all edits of closed groups.</summary>

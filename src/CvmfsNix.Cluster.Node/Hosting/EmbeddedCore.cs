@@ -47,6 +47,7 @@ public static class EmbeddedCore
             Copies = options.Membership.Copies,
             GcGrace = options.GcGrace,
             ArchiveKeep = options.ArchiveKeep,
+            CatalogBytesPerSecond = options.CatalogBytesPerSecond,
             // A grace that is shorter than their own times shortens these too, or it would mean nothing.
             CatalogsKeep = Shorter(TimeSpan.FromHours(1), options.GcGrace),
             BundlesKeep = Shorter(TimeSpan.FromHours(1), options.GcGrace),

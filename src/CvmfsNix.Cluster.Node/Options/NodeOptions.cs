@@ -163,6 +163,9 @@ public sealed record NodeOptions
     /// <summary>How long applied events stay beside the objects, for the mending of a journal that was restored.</summary>
     public TimeSpan ArchiveKeep { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>Bytes of catalogs a second that the commits of a repository store at most in the long run; 0 = no limit.</summary>
+    public long CatalogBytesPerSecond { get; init; } = 64L << 20;
+
     /// <summary>Where hosts are, for the question which server is nearest.</summary>
     public IReadOnlyList<GeoSite> Geo { get; init; } = [];
 

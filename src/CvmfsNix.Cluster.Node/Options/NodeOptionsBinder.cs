@@ -56,6 +56,7 @@ public sealed partial class NodeOptionsBinder
             ManagementWrites = Flag(NodeSwitches.ManagementWrites),
             GcGrace = Time(NodeSwitches.GcGrace, TimeSpan.FromHours(24)),
             ArchiveKeep = Time(NodeSwitches.ArchiveKeep, TimeSpan.FromDays(7)),
+            CatalogBytesPerSecond = Size(NodeSwitches.CatalogRate, 64L << 20),
         };
     }
 
@@ -215,6 +216,19 @@ public sealed partial class NodeOptionsBinder
         if (unit > 0 && int.TryParse(setting.Value.AsSpan(0, setting.Value.Length - 1), System.Globalization.NumberStyles.None, null, out int count) && count > 0 && count <= 3_650L * 86_400 / unit)
             return TimeSpan.FromSeconds(count * unit);
         _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is not a time from 1s to 3650d, such as 90s, 15m, 12h or 30d.");
+        return none;
+    }
+
+    private long Size(NodeSwitch name, long none)
+    {
+        if (_settings[name] is not { } setting)
+            return none;
+        if (setting.Value == "0")
+            return 0;
+        int shift = setting.Value.Length < 2 ? 0 : setting.Value[^1] switch { 'K' => 10, 'M' => 20, 'G' => 30, _ => 0 };
+        if (shift > 0 && int.TryParse(setting.Value.AsSpan(0, setting.Value.Length - 1), System.Globalization.NumberStyles.None, null, out int count) && count > 0)
+            return (long)count << shift;
+        _mistakes.Add($"{setting.Origin}: \"{setting.Value}\" is not a size such as 500K, 64M or 1G, or 0.");
         return none;
     }
 

@@ -20,6 +20,7 @@ public static class NodeSwitches
     public static readonly NodeSwitch Copies = new("copies", "W", "1 alone, 2 with --seed", "stores an object must be on before a builder is answered");
     public static readonly NodeSwitch GcGrace = new("gc-grace", "TIME", "24h", "how long removed paths can be had back and objects that nothing needs are kept, as 90s, 15m, 12h or 30d");
     public static readonly NodeSwitch ArchiveKeep = new("archive-keep", "TIME", "7d", "how long applied events stay beside the objects: so old may a journal's backup be that repo recover mends without loss");
+    public static readonly NodeSwitch CatalogRate = new("catalog-rate", "SIZE", "64M", "bytes of catalogs a second that the commits of a repository store at most in the long run, as 500K, 64M or 1G; 0: no limit");
     public static readonly NodeSwitch Site = new("site", "NAME", "default", "datacenter of this node");
     public static readonly NodeSwitch Core = new("core", "URL,…", null, "stratum1: core nodes to mirror from");
     public static readonly NodeSwitch ReplicaId = new("replica-id", "ID", null, "stratum1: identity; made once in DATA when not given");
@@ -51,7 +52,7 @@ public static class NodeSwitches
     public static readonly IReadOnlyList<NodeSwitch> All =
     [
         Config, Roles, Data, Keys, Http, Grpc, Management, Remoting, PublicHost, Journal, JournalInit, AllowUnsafeJournal,
-        Seed, Timing, Copies, GcGrace, ArchiveKeep, Site,
+        Seed, Timing, Copies, GcGrace, ArchiveKeep, CatalogRate, Site,
         Core, ReplicaId, Repo, Sibling, Follow, Pubkey, Geo, TokenFile, RequireTokens, ManagementOpen, OidcIssuer, OidcAudience, OidcJwks, OidcRules, TlsCert, TlsKey, TlsPorts, TlsClientCa, TlsClientPorts, TlsCa, Insecure, LogLevel, LogFormat, ManagementWrites,
     ];
 
@@ -59,7 +60,7 @@ public static class NodeSwitches
     public static readonly IReadOnlyList<NodeSwitch> OfStratum1Only = [Core, ReplicaId, Repo, Sibling, Follow, Pubkey];
 
     /// <summary>The settings a stratum1 has no use for: said on its command line or in its file, they are a mistake.</summary>
-    public static readonly IReadOnlyList<NodeSwitch> OfCoreOnly = [Journal, JournalInit, AllowUnsafeJournal, Seed, Timing, Copies, ManagementWrites, RequireTokens, OidcIssuer, OidcAudience, OidcJwks, OidcRules];
+    public static readonly IReadOnlyList<NodeSwitch> OfCoreOnly = [Journal, JournalInit, AllowUnsafeJournal, Seed, Timing, Copies, CatalogRate, ManagementWrites, RequireTokens, OidcIssuer, OidcAudience, OidcJwks, OidcRules];
 
     private static readonly Dictionary<string, NodeSwitch> ByKey = All.ToDictionary(s => s.Key, StringComparer.Ordinal);
 

@@ -54,9 +54,8 @@ internal sealed class WorkingCatalog : IDisposable
     public async Task<(DeltaObject Object, long Size)> StoreAsync(ObjectBatch batch, CancellationToken cancellationToken)
     {
         BeforeStored?.Invoke(_file);
-        _compressor.Start();
-        Writer.WriteTo(_compressor);
-        _compressor.Finish();
+        using (FinishedCatalog finished = Writer.Finish())
+            _compressor.Take(finished.Length, finished.Read);
         ObjectName name = await batch.AddAsync(ObjectKind.Catalog, _compressor.CopyStoredAsync, cancellationToken).ConfigureAwait(false);
         return (new DeltaObject(name, _compressor.StoredSize), _compressor.PlainSize);
     }
@@ -64,7 +63,6 @@ internal sealed class WorkingCatalog : IDisposable
     public void Dispose()
     {
         Writer.Dispose();
-        _compressor.Dispose();
         System.IO.File.Delete(_file);
     }
 

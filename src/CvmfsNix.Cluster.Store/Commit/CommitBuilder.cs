@@ -445,7 +445,7 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         ObjectName[] own = [.. fixedObjects.Select(o => o.Name), draft.Catalogs.Root.Name, draft.Catalogs.Store.Name, tags.Name];
         if (objects.FindMissing(own) is { Count: > 0 } missing)
             throw new IncompleteStoreException(format.Repository, $"revision {draft.Revision}", [.. missing.Select(o => o.ToString())]);
-        return new CommittedRevision(head, signed, infos, delta, superseded, generations);
+        return new CommittedRevision(head, signed, infos, delta, superseded, generations) { CatalogBytes = draft.Catalogs.Root.StoredSize + draft.Catalogs.Store.StoredSize };
     }
 
     private ReadOnlyMemory<byte> Sign(ObjectHash root, long rootSize, ulong revision, ObjectHash certificate, ObjectHash history, DateTimeOffset at, RepositoryKeys keys)

@@ -23,6 +23,9 @@ public sealed record CommittedRevision(
     /// <summary>Objects that the root catalog names and that were made with it. They are no part of the delta: a later revision need not have them.</summary>
     public IReadOnlyList<ObjectName> Made { get; init; } = [];
 
+    /// <summary>Stored bytes of its root catalog and the catalog of the store directory; known only where it was made.</summary>
+    public long CatalogBytes { get; init; }
+
     /// <summary>Generations of profiles that went with them.</summary>
     public IReadOnlyList<ProfileGeneration> DroppedGenerations { get; init; } = [];
 }

@@ -22,6 +22,9 @@ internal sealed class FakeStores : IRepositoryBackends
     /// <summary>Called at <c>prepare</c>, <c>adopt</c> and <c>apply</c>; a test holds a step by not completing it.</summary>
     public Func<string, CancellationToken, Task> At { get; set; } = (_, _) => Task.CompletedTask;
 
+    /// <summary>Stored bytes of the catalogs that every revision has.</summary>
+    public long CatalogBytes { get; set; }
+
     public FakeStore this[string fqrn] => _stores[fqrn];
 
     public Task<IRepositoryBackend> OpenAsync(RepositoryDefinition definition, CancellationToken ct) =>
@@ -81,7 +84,7 @@ internal sealed class FakeStore(FakeStores stores) : IRepositoryBackend
 
             var revision = _prepared.Count == 0 ? null : Fake.Revision(head.Revision + 1, now, head, _paths.Concat(_prepared));
             var at = revision?.Head ?? head;
-            return new PreparedBatch([.. outcomes.Select(o => o with { Revision = at.Revision, RootHash = at.RootHash.ToString() })], revision);
+            return new PreparedBatch([.. outcomes.Select(o => o with { Revision = at.Revision, RootHash = at.RootHash.ToString() })], revision) { CatalogBytes = revision is null ? 0 : stores.CatalogBytes };
         }
     }
 

@@ -30,6 +30,9 @@ internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
     /// <summary>Another time than usual for superseded catalogs.</summary>
     public TimeSpan? CatalogsKeep { get; init; }
 
+    /// <summary>Bytes of catalogs a second that commits may store.</summary>
+    public long CatalogBytesPerSecond { get; init; }
+
     public IPublishingCore Core => _host!.Services.GetRequiredService<IPublishingCore>();
 
     public IReplicationCore Replication => _host!.Services.GetRequiredService<IReplicationCore>();
@@ -71,6 +74,7 @@ internal sealed class TestNode(TimeProvider? clock = null) : IAsyncDisposable
         EnqueueAgain = TimeSpan.FromMilliseconds(200),
         ReferenceWait = TimeSpan.FromMilliseconds(300),
         SnapshotEvery = 3,
+        CatalogBytesPerSecond = CatalogBytesPerSecond,
         CatalogsKeep = CatalogsKeep ?? (clock is null ? TimeSpan.FromHours(1) : Keep),
         BundlesKeep = Keep,
         // Files have real times, whatever the clock of a test says.

@@ -37,6 +37,24 @@ public sealed class NodeOptionsBinderTests
         Assert.Equal(("127.0.0.1:3", "from-environment", LogLevel.Debug, 9110), (options.Ports.Http.ToString(), options.Membership.Site, options.LogLevel, options.Ports.Grpc.Port));
     }
 
+    [Theory]
+    [InlineData("0", 0L)]
+    [InlineData("500K", 500L << 10)]
+    [InlineData("64M", 64L << 20)]
+    [InlineData("2G", 2L << 30)]
+    public void A_size_is_a_number_with_a_unit(string text, long bytes) =>
+        Assert.Equal((bytes, 64L << 20), (Bound(["--catalog-rate", text]).CatalogBytesPerSecond, Bound([]).CatalogBytesPerSecond));
+
+    [Theory]
+    [InlineData("64")]
+    [InlineData("M")]
+    [InlineData("-1M")]
+    [InlineData("0M")]
+    [InlineData("64MB")]
+    [InlineData("99999999999G")]
+    public void A_size_that_is_none_is_a_mistake(string text) =>
+        Assert.Contains(Mistakes(["--catalog-rate", text], new Hashtable()), m => m.Contains("--catalog-rate") && m.Contains(text));
+
     [Fact]
     public void All_mistakes_of_all_sources_are_told_at_once()
     {

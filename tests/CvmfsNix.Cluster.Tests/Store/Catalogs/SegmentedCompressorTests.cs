@@ -15,7 +15,7 @@ public sealed class SegmentedCompressorTests
         Gen.Select(Gen.Int[0, 5 * SegmentedCompressor.SegmentSize], Gen.Int).Sample((length, seed) =>
         {
             byte[] file = Content(length, seed);
-            using var compressor = new SegmentedCompressor();
+            var compressor = new SegmentedCompressor();
             byte[] stored = Compress(compressor, file);
             Assert.Equal((file.Length, stored.Length), ((int)compressor.PlainSize, (int)compressor.StoredSize));
             using var zlib = new ZLibStream(new MemoryStream(stored), CompressionMode.Decompress);
@@ -28,7 +28,7 @@ public sealed class SegmentedCompressorTests
     [Fact]
     public void Only_what_changed_is_compressed_and_the_past_does_not_show()
     {
-        using var compressor = new SegmentedCompressor();
+        var compressor = new SegmentedCompressor();
         byte[] file = Content(10 * SegmentedCompressor.SegmentSize + 17, 1);
         Compress(compressor, file);
         Assert.Equal(11, compressor.SegmentsCompressed);
@@ -36,18 +36,33 @@ public sealed class SegmentedCompressorTests
         file[3 * SegmentedCompressor.SegmentSize] ^= 1;
         byte[] changed = Compress(compressor, file);
         Assert.Equal(1, compressor.SegmentsCompressed);
-        using var fresh = new SegmentedCompressor();
+        var fresh = new SegmentedCompressor();
         Assert.Equal(Compress(fresh, file), changed);
 
         byte[] shorter = file[..(5 * SegmentedCompressor.SegmentSize)];
         Assert.Equal(Compress(fresh, shorter), Compress(compressor, shorter));
     }
 
+    [Fact]
+    public void A_version_that_could_not_be_read_to_its_end_leaves_nothing_wrong_behind()
+    {
+        var compressor = new SegmentedCompressor();
+        byte[] file = Content(8 * SegmentedCompressor.SegmentSize, 1);
+        Compress(compressor, file);
+        byte[] next = Content(12 * SegmentedCompressor.SegmentSize, 2);
+        Assert.Throws<AggregateException>(() => compressor.Take(next.Length, (offset, buffer) =>
+        {
+            if (offset == 5 * SegmentedCompressor.SegmentSize)
+                throw new IOException("the disk is gone");
+            next.AsSpan((int)offset, buffer.Length).CopyTo(buffer);
+        }));
+        Assert.Equal(next, ObjectCompression.Decompress(Compress(compressor, next), next.Length + 1));
+        Assert.Equal(file, ObjectCompression.Decompress(Compress(compressor, file), file.Length + 1));
+    }
+
     private static byte[] Compress(SegmentedCompressor compressor, byte[] file)
     {
-        compressor.Start();
-        compressor.Write(file);
-        compressor.Finish();
+        compressor.Take(file.Length, (offset, buffer) => file.AsSpan((int)offset, buffer.Length).CopyTo(buffer));
         using var stored = new MemoryStream();
         compressor.CopyStoredAsync(stored, Cancel).GetAwaiter().GetResult();
         return stored.ToArray();

@@ -185,10 +185,8 @@ public sealed class ObjectPatchTests
 
     private static byte[] Compress(byte[] plain)
     {
-        using var compressor = new SegmentedCompressor();
-        compressor.Start();
-        compressor.Write(plain);
-        compressor.Finish();
+        var compressor = new SegmentedCompressor();
+        compressor.Take(plain.Length, (offset, buffer) => plain.AsSpan((int)offset, buffer.Length).CopyTo(buffer));
         using var stored = new MemoryStream();
         compressor.CopyStoredAsync(stored, Cancel).GetAwaiter().GetResult();
         Assert.Equal(plain, ObjectCompression.Decompress(stored.ToArray(), plain.Length));
