@@ -1,5 +1,6 @@
 using System.Runtime.Versioning;
 using CvmfsNix.Cluster.Benchmarks.Benchmarks;
+using CvmfsNix.Cluster.Benchmarks.Ingesting;
 using CvmfsNix.Cluster.Benchmarks.Mirrors;
 using CvmfsNix.Cluster.Benchmarks.Running;
 
@@ -15,6 +16,8 @@ public static class Program
     {
         if (args is [PlainFetch.Command, .. var fetch])
             return await PlainFetch.RunAsync(fetch);
+        if (args is [IngestFloor.Command, .. var floor])
+            return IngestFloor.Run(floor);
         if (args is [] or ["--help" or "-h"])
         {
             Console.WriteLine(Help());

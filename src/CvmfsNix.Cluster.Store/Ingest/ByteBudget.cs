@@ -1,8 +1,8 @@
 namespace CvmfsNix.Cluster.Store.Ingest;
 
 /// <summary>
-/// Bytes that may be in memory at once. Whoever waits here holds none of them: small files are kept only where bytes are free at once,
-/// and a chunk's are asked for before it is begun. Hence nobody waits for ever.
+/// Bytes that may be in memory at once. Whoever waits here holds none of them: those for the small files of a path are asked for before it is read,
+/// and a chunk's before it is begun. Hence nobody waits for ever.
 /// </summary>
 internal sealed class ByteBudget
 {
@@ -15,18 +15,6 @@ internal sealed class ByteBudget
     {
         _bytesMax = bytesMax;
         _free = bytesMax;
-    }
-
-    /// <summary>Takes the bytes if they are free and nobody waits for some.</summary>
-    public bool TryTake(long bytes)
-    {
-        lock (_lock)
-        {
-            if (_waiting.Count > 0 || bytes > _free)
-                return false;
-            _free -= bytes;
-            return true;
-        }
     }
 
     /// <summary>Waits for the bytes, first come first served. More than there are in all counts as all of them.</summary>

@@ -27,10 +27,11 @@ internal sealed class ContentSender(
     private async Task SendWholeAsync(ScannedFile file)
     {
         PooledBytes? plain = file.Kept;
-        long taken = file.Size;
+        long taken = PooledBytes.TakenBy((int)file.Size);
         if (plain is null)
         {
-            taken = await budget.TakeAsync(file.Size * 2, cancellationToken).ConfigureAwait(false);
+            // Twice: the compressed form is made beside it.
+            taken = await budget.TakeAsync(2 * taken, cancellationToken).ConfigureAwait(false);
             plain = new PooledBytes((int)file.Size);
         }
 

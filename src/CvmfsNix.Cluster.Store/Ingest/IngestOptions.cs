@@ -20,8 +20,11 @@ public sealed record IngestOptions
     /// <summary>No chunk is larger; bytes.</summary>
     public long ChunkBytesMax { get; init; } = 16L << 20;
 
-    /// <summary>Plaintext kept in memory at once, apart from packs; bytes. At least one chunk is always let through.</summary>
-    public long InFlightBytesMax { get; init; } = 256L << 20;
+    /// <summary>
+    /// Memory for contents on their way from the disk into packs; bytes. At least one chunk is always let through. A chunk takes twice its greatest size: with less than 32 MiB for each
+    /// processor, fewer chunks of large files are compressed at once. What does not fit is read again later, from the system's cache as a rule.
+    /// </summary>
+    public long InFlightBytesMax { get; init; } = 64L << 20;
 
     /// <summary>A pack is sent when it has reached this size; bytes.</summary>
     public long PackBytesTarget { get; init; } = 8L << 20;

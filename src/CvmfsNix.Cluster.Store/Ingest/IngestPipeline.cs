@@ -32,6 +32,9 @@ public sealed class IngestPipeline(IPublishTarget target, IngestOptions options,
 
     private sealed class Run : IDisposable
     {
+        // Paths of any size that have room in memory at the same time.
+        private const int RoomsMin = 4;
+
         private readonly IPublishTarget _target;
         private readonly IngestOptions _options;
         private readonly IProgress<IngestProgress>? _progress;
@@ -63,7 +66,7 @@ public sealed class IngestPipeline(IPublishTarget target, IngestOptions options,
             _compressors = new SemaphoreSlim(options.Parallelism);
             _budget = new ByteBudget(options.InFlightBytesMax);
             _packs = new PackSender(target, options, PackSent, Fail, _stop.Token);
-            _scanner = new PathScanner(new ContentTable(), _budget, bytes => Interlocked.Add(ref _bytesRead, bytes), _stop.Token);
+            _scanner = new PathScanner(new ContentTable(), bytes => Interlocked.Add(ref _bytesRead, bytes), _stop.Token);
             _questions = new ContentQuestions(target, Fail, _stop.Token);
             _sender = new ContentSender(target.HashAlgorithm, options, _budget, _packs, _compressors, _stop.Token);
         }
@@ -147,14 +150,27 @@ public sealed class IngestPipeline(IPublishTarget target, IngestOptions options,
 
         private async Task<ScannedPath> ScanAsync(PathInfo info, byte[] diskPath)
         {
-            await _readers.WaitAsync(_stop.Token).ConfigureAwait(false);
+            // Reading is many times as fast as compressing. A path is begun when there is room for its small files, so that they need not be read and
+            // hashed once more when their turn comes.
+            long most = _options.InFlightBytesMax / RoomsMin;
+            long room = await _budget.TakeAsync(Math.Min(2 * Math.Min(info.NarSize, most), most), _stop.Token).ConfigureAwait(false);
             try
             {
-                return await Task.Run(() => _scanner.Scan(info, diskPath), _stop.Token).ConfigureAwait(false);
+                await _readers.WaitAsync(_stop.Token).ConfigureAwait(false);
+                try
+                {
+                    ScannedPath scanned = await Task.Run(() => _scanner.Scan(info, diskPath, room), _stop.Token).ConfigureAwait(false);
+                    room -= scanned.Files.Sum(static f => f.Taken);
+                    return scanned;
+                }
+                finally
+                {
+                    _readers.Release();
+                }
             }
             finally
             {
-                _readers.Release();
+                _budget.Return(room);
             }
         }
 
@@ -171,7 +187,7 @@ public sealed class IngestPipeline(IPublishTarget target, IngestOptions options,
                     if (file.Kept is { } kept)
                     {
                         kept.Return();
-                        _budget.Return(file.Size);
+                        _budget.Return(file.Taken);
                     }
                 }
                 else

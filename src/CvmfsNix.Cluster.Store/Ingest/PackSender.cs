@@ -4,7 +4,7 @@ namespace CvmfsNix.Cluster.Store.Ingest;
 
 /// <summary>
 /// Gathers objects into packs and sends several at once. A pack goes when it is large enough, or when nobody is making an object that could
-/// still join it. Senders wait while all uploads are busy: memory is (uploads + 1) packs.
+/// still join it. Senders wait while all uploads are busy: memory is (uploads + 1) packs, each of its size on the wire.
 /// </summary>
 internal sealed class PackSender(
     IPublishTarget target, IngestOptions options, Action<long, long, long> packSent, Action<Exception> failed, CancellationToken cancellationToken) : IDisposable
@@ -23,7 +23,11 @@ internal sealed class PackSender(
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            Task sent = _current.Add(header, stored);
+            // Chunks are as large as a pack may be: what is gathered goes without waiting for one more.
+            if (_current.Count > 0 && _current.Size + stored.Length > options.PackBytesTarget)
+                await DispatchAsync().ConfigureAwait(false);
+            Task sent = await _current.AddAsync(header, stored.Memory).ConfigureAwait(false);
+            stored.Return();
             if (_current.Size >= options.PackBytesTarget)
                 await DispatchAsync().ConfigureAwait(false);
             return sent;
@@ -77,6 +81,7 @@ internal sealed class PackSender(
     {
         try
         {
+            await pack.FinishAsync().ConfigureAwait(false);
             await target.UploadPackAsync(pack.WriteAsync, cancellationToken).ConfigureAwait(false);
             packSent(pack.Count, pack.Size, pack.StoredBytes);
             pack.Taken();
@@ -94,38 +99,49 @@ internal sealed class PackSender(
         }
     }
 
+    /// <summary>A pack as it goes over the wire: what an object was compressed into has room for its plaintext, and is free again at once.</summary>
+#pragma warning disable CA1001 // Its memory goes back when it has been taken, and never after a failure: a cancelled request may still be reading it.
     private sealed class Pack
+#pragma warning restore CA1001
     {
-        private readonly List<(PackedObject Header, PooledBytes Stored)> _objects = [];
+        private const int WriteBytes = 64 * 1024;
+
+        private readonly PooledBlocks _bytes = new();
+        private readonly ObjectPackWriter _writer;
         private readonly TaskCompletionSource _taken = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public int Count => _objects.Count;
+        public Pack() => _writer = new ObjectPackWriter(_bytes);
+
+        public long Count => _writer.Objects;
 
         public long StoredBytes { get; private set; }
 
         public long Size => ObjectPackWriter.SizeOf(Count, StoredBytes);
 
-        public Task Add(PackedObject header, PooledBytes stored)
+        public async ValueTask<Task> AddAsync(PackedObject header, ReadOnlyMemory<byte> stored)
         {
-            _objects.Add((header, stored));
+            await _writer.WriteAsync(header, stored, CancellationToken.None).ConfigureAwait(false);
             StoredBytes += stored.Length;
             return _taken.Task;
         }
 
+        public Task FinishAsync() => _writer.FinishAsync(CancellationToken.None);
+
         public async Task WriteAsync(Stream destination, CancellationToken cancellationToken)
         {
-            // Many objects are a few hundred bytes: they travel in blocks.
-            var buffered = new BufferedStream(destination, 64 * 1024);
-            var writer = new ObjectPackWriter(buffered);
-            foreach ((PackedObject header, PooledBytes stored) in _objects)
-                await writer.WriteAsync(header, stored.Memory, cancellationToken).ConfigureAwait(false);
-            await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
+            // In pieces: a slow line shows with each that it takes.
+            foreach (ReadOnlyMemory<byte> block in _bytes.Blocks)
+            {
+                for (int at = 0; at < block.Length; at += WriteBytes)
+                    await destination.WriteAsync(block.Slice(at, Math.Min(WriteBytes, block.Length - at)), cancellationToken).ConfigureAwait(false);
+            }
+
+            await destination.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
 
         public void Taken()
         {
-            foreach ((_, PooledBytes stored) in _objects)
-                stored.Return();
+            _bytes.Return();
             _taken.SetResult();
         }
     }

@@ -10,9 +10,9 @@ namespace CvmfsNix.Cluster.Store.Ingest;
 
 /// <summary>
 /// Reads a path once, in archive order: for the digest of each content and for the NAR hash, which must be the registered one.
-/// Small files stay in memory as far as the budget allows.
+/// Small files stay in memory as far as there is room for them.
 /// </summary>
-internal sealed class PathScanner(ContentTable contents, ByteBudget budget, Action<long> bytesRead, CancellationToken cancellationToken)
+internal sealed class PathScanner(ContentTable contents, Action<long> bytesRead, CancellationToken cancellationToken)
 {
     /// <summary>Files up to this size are kept for compression; larger ones are read again.</summary>
     public const int KeptBytesMax = 1 << 20;
@@ -20,11 +20,14 @@ internal sealed class PathScanner(ContentTable contents, ByteBudget budget, Acti
     private const int BlockBytes = 512 * 1024;
 
     /// <summary>CPU-bound and blocking; memory: the tree, one block, and what is kept.</summary>
+    /// <param name="info">Its registration.</param>
+    /// <param name="diskPath">Where it lies.</param>
+    /// <param name="room">Memory for files that are kept, as <see cref="PooledBytes.TakenBy"/> counts it.</param>
     /// <exception cref="IngestException">The tree is not what Nix registered.</exception>
     /// <exception cref="FileChangedException">Something writes to the tree.</exception>
     /// <exception cref="DiskAccessException">Something of the tree cannot be read.</exception>
     /// <exception cref="UnsupportedFileTypeException">It holds what no archive can hold.</exception>
-    public ScannedPath Scan(PathInfo info, byte[] diskPath)
+    public ScannedPath Scan(PathInfo info, byte[] diskPath, long room)
     {
         using var archive = new NarHashBuilder();
         List<ScannedFile> files = [];
@@ -64,7 +67,7 @@ internal sealed class PathScanner(ContentTable contents, ByteBudget budget, Acti
                     return new ScannedNode(entry.Kind, entry.Name, false, null, entry.SymlinkTarget, []);
                 default:
                     archive.BeginFile(entry.Name.Span, entry.Executable, entry.Size);
-                    ContentEntry content = entry.Size <= KeptBytesMax ? ReadSmall(archive, entry, files) : ReadLarge(archive, entry, files);
+                    ContentEntry content = entry.Size <= KeptBytesMax ? ReadSmall(archive, entry, files, ref room) : ReadLarge(archive, entry, files);
                     archive.EndFile();
                     bytesRead(entry.Size);
                     all.Add(content);
@@ -79,7 +82,7 @@ internal sealed class PathScanner(ContentTable contents, ByteBudget budget, Acti
         $"{info.Path} has more than {TreeLimits.EntriesMax} files, directories and links, the most that one store path may have.",
         "Build it as several store paths, or pack what is many and small into an archive. Nothing of it was sent.");
 
-    private ContentEntry ReadSmall(NarHashBuilder archive, DiskEntry entry, List<ScannedFile> files)
+    private ContentEntry ReadSmall(NarHashBuilder archive, DiskEntry entry, List<ScannedFile> files, ref long room)
     {
         var bytes = new PooledBytes((int)entry.Size);
         bool kept = false;
@@ -89,7 +92,9 @@ internal sealed class PathScanner(ContentTable contents, ByteBudget budget, Acti
             archive.AppendFile(bytes.Span);
             if (contents.Claim(FileContent.DigestOf(bytes.Span), out ContentEntry content))
             {
-                kept = budget.TryTake(entry.Size);
+                int taken = PooledBytes.TakenBy((int)entry.Size);
+                kept = taken <= room;
+                room -= kept ? taken : 0;
                 files.Add(new ScannedFile(content, entry.FullPath, entry.Size, kept ? bytes : null));
             }
 

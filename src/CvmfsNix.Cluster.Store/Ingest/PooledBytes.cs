@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Numerics;
 
 namespace CvmfsNix.Cluster.Store.Ingest;
 
@@ -6,6 +7,9 @@ namespace CvmfsNix.Cluster.Store.Ingest;
 internal sealed class PooledBytes(int capacity)
 {
     private byte[]? _array = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, 1));
+
+    /// <summary>Bytes of memory it takes, which may be nearly twice what was asked for.</summary>
+    public static int TakenBy(int capacity) => Math.Max(16, (int)BitOperations.RoundUpToPowerOf2((uint)capacity));
 
     /// <summary>Bytes in use.</summary>
     public int Length { get; set; }

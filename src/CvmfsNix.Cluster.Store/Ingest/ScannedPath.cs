@@ -31,7 +31,11 @@ internal sealed record ScannedNode(
 /// <param name="DiskPath">Where it can be read again.</param>
 /// <param name="Size">Bytes.</param>
 /// <param name="Kept">Its bytes, counted in the budget; null when it has to be read again.</param>
-internal sealed record ScannedFile(ContentEntry Entry, ReadOnlyMemory<byte> DiskPath, long Size, PooledBytes? Kept);
+internal sealed record ScannedFile(ContentEntry Entry, ReadOnlyMemory<byte> DiskPath, long Size, PooledBytes? Kept)
+{
+    /// <summary>Memory of the bytes kept, as the budget counts it.</summary>
+    public long Taken => Kept is null ? 0 : PooledBytes.TakenBy((int)Size);
+}
 
 /// <summary>A path that was read once and is what Nix registered.</summary>
 /// <param name="Info">Its registration.</param>

@@ -36,7 +36,7 @@ public sealed class TransactionStaging : IAsyncDisposable
         _store = store;
         Transaction = transaction;
         _limits = limits ?? new StagingLimits();
-        _verifier = new PathVerifier(store.Objects, store.Format);
+        _verifier = new PathVerifier(store.Objects, store.Format, Known);
         _builder = new PathCatalogBuilder(store.Format);
         string folder = store.Layout.StagingFolder(store.Format.Repository);
         Directory.CreateDirectory(folder);
@@ -173,6 +173,8 @@ public sealed class TransactionStaging : IAsyncDisposable
         _spool.Dispose();
         _own.Dispose();
     }
+
+    private StoredContent? Known(ContentDigest digest) => _own.Find(digest) ?? _store.Index.Content.Find([digest])[0];
 
     private ObjectBatch BeginAdding()
     {

@@ -37,9 +37,19 @@ public sealed class VerifiedPath
 /// </summary>
 /// <param name="objects">Where the path's objects must be.</param>
 /// <param name="format">The repository's store directory and hash algorithm.</param>
-public sealed class PathVerifier(IObjectStore objects, RepositoryFormat format)
+/// <param name="known">
+/// The content that a digest was found to stand for when its object was taken, by this node or by a commit; never what a builder says. A file that is said to be such a content,
+/// in that object, is not hashed a second time: the archive's hash has it.
+/// </param>
+public sealed class PathVerifier(IObjectStore objects, RepositoryFormat format, Func<ContentDigest, StoredContent?>? known = null)
 {
     private const int BufferSize = 128 * 1024;
+
+    // To look a content up costs as much as to hash so many bytes.
+    private const int LookedUpBytesMin = 128 * 1024;
+
+    // What is compressed and not larger than a chunk is inflated as a whole. An object was read strictly when it was taken, so that any decoder is good here.
+    private const int WholeBytesMax = 16 << 20;
 
     /// <summary>Verifies the path; takes the memory of its tree and one buffer. CPU-bound: runs on the pool.</summary>
     /// <exception cref="PathRejectedException">Names the rule that is broken and the file or path that breaks it.</exception>
@@ -54,18 +64,9 @@ public sealed class PathVerifier(IObjectStore objects, RepositoryFormat format)
         TreeRules.Check(upload, format.StoreRoot, format.HashAlgorithm);
         List<DeltaObject> delta = Sizes(upload);
 
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-        using var archive = new NarHashBuilder();
-        try
-        {
-            Append(archive, upload.Root, upload.Info.Path.Value, buffer, cancellationToken);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-
-        (NarHash hash, long size) = archive.Finish();
+        using var reading = new Reading();
+        Append(reading, upload.Root, upload.Info.Path.Value, cancellationToken);
+        (NarHash hash, long size) = reading.Archive.Finish();
         PathInfo info = upload.Info;
         if (hash != info.NarHash || size != info.NarSize)
         {
@@ -90,14 +91,15 @@ public sealed class PathVerifier(IObjectStore objects, RepositoryFormat format)
         return delta;
     }
 
-    private void Append(NarHashBuilder archive, TreeNode node, string path, byte[] buffer, CancellationToken cancellationToken)
+    private void Append(Reading reading, TreeNode node, string path, CancellationToken cancellationToken)
     {
+        NarHashBuilder archive = reading.Archive;
         switch (node.Kind)
         {
             case TreeNodeKind.Directory:
                 archive.BeginDirectory(node.Name.Span);
                 foreach (TreeNode child in node.Children)
-                    Append(archive, child, path + "/" + System.Text.Encoding.UTF8.GetString(child.Name.Span), buffer, cancellationToken);
+                    Append(reading, child, path + "/" + System.Text.Encoding.UTF8.GetString(child.Name.Span), cancellationToken);
                 archive.EndDirectory();
                 break;
             case TreeNodeKind.Symlink:
@@ -105,28 +107,44 @@ public sealed class PathVerifier(IObjectStore objects, RepositoryFormat format)
                 break;
             default:
                 archive.BeginFile(node.Name.Span, node.Executable, node.Content!.Size);
-                AppendContent(archive, node, path, buffer, cancellationToken);
+                AppendContent(reading, node, path, cancellationToken);
                 archive.EndFile();
                 break;
         }
     }
 
-    private void AppendContent(NarHashBuilder archive, TreeNode file, string path, byte[] buffer, CancellationToken cancellationToken)
+    private void AppendContent(Reading reading, TreeNode file, string path, CancellationToken cancellationToken)
     {
         StoredContent content = file.Content!;
-        using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        IncrementalHash? digest = IsKnown(file.Digest, content) ? null : reading.Digest;
         if (content.Hash is { } whole)
             AppendObject(new ObjectName(whole, ObjectKind.Data), content.Size);
         foreach (StoredChunk chunk in content.Chunks)
             AppendObject(new ObjectName(chunk.Hash, ObjectKind.Chunk), chunk.Size);
 
-        if (new ContentDigest(digest.GetHashAndReset()) != file.Digest)
+        if (digest is not null && new ContentDigest(digest.GetHashAndReset()) != file.Digest)
             throw Mismatch(path, $"the objects of {path} do not hold the content with SHA-256 {file.Digest}");
 
         void AppendObject(ObjectName name, long size)
         {
             using Stream stored = objects.OpenRead(name) ?? throw Missing(name, path);
+            if (content.Compression == CompressionAlgorithm.Zlib && size <= WholeBytesMax && stored.CanSeek && stored.Length <= WholeBytesMax)
+            {
+                ReadOnlySpan<byte> bytes = reading.Inflate(stored, (int)size, out bool inflated);
+                if (inflated)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    digest?.AppendData(bytes);
+                    reading.Archive.AppendFile(bytes);
+                    return;
+                }
+
+                // Read once more, to tell what is wrong with it.
+                stored.Position = 0;
+            }
+
             using Stream plain = ObjectCompression.OpenDecompressor(stored, content.Compression);
+            byte[] buffer = reading.Buffer;
             long left = size;
             try
             {
@@ -135,8 +153,8 @@ public sealed class PathVerifier(IObjectStore objects, RepositoryFormat format)
                     cancellationToken.ThrowIfCancellationRequested();
                     if (read > left)
                         throw Mismatch(path, $"object {name} of {path} holds more than {size} bytes");
-                    digest.AppendData(buffer, 0, read);
-                    archive.AppendFile(buffer.AsSpan(0, read));
+                    digest?.AppendData(buffer, 0, read);
+                    reading.Archive.AppendFile(buffer.AsSpan(0, read));
                 }
             }
             catch (ObjectCorruptException e)
@@ -148,6 +166,10 @@ public sealed class PathVerifier(IObjectStore objects, RepositoryFormat format)
                 throw Mismatch(path, $"object {name} of {path} holds {size - left} instead of {size} bytes");
         }
     }
+
+    private bool IsKnown(ContentDigest digest, StoredContent content) =>
+        content.Hash is { } whole && content.Size >= LookedUpBytesMin && known?.Invoke(digest) is { } found
+        && found.Hash == whole && found.Size == content.Size && found.Compression == content.Compression;
 
     private void CheckContentAddress(PathInfo info)
     {
@@ -179,4 +201,46 @@ public sealed class PathVerifier(IObjectStore objects, RepositoryFormat format)
 
     private static PathRejectedException Mismatch(string path, string problem, Exception? inner = null) =>
         new(PathRejectionCodes.ContentMismatch, path, $"A file is not what it is said to be: {problem}.", inner);
+
+    /// <summary>What reading the objects of one path takes: buffers, which grow to the largest object, and hashes.</summary>
+    private sealed class Reading : IDisposable
+    {
+        private byte[] _stored = [];
+        private byte[] _plain = [];
+
+        public NarHashBuilder Archive { get; } = new();
+
+        public IncrementalHash Digest { get; } = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+        public byte[] Buffer { get; } = ArrayPool<byte>.Shared.Rent(BufferSize);
+
+        /// <summary>The content of a compressed object, until the next.</summary>
+        public ReadOnlySpan<byte> Inflate(Stream stored, int size, out bool inflated)
+        {
+            int length = (int)stored.Length;
+            Grow(ref _stored, length);
+            Grow(ref _plain, size);
+            stored.ReadExactly(_stored, 0, length);
+            inflated = BlockCompressor.Best.TryInflate(_stored.AsSpan(0, length), _plain.AsSpan(0, size));
+            return _plain.AsSpan(0, size);
+        }
+
+        public void Dispose()
+        {
+            Archive.Dispose();
+            Digest.Dispose();
+            Grow(ref _stored, 0);
+            Grow(ref _plain, 0);
+            ArrayPool<byte>.Shared.Return(Buffer);
+        }
+
+        private static void Grow(ref byte[] buffer, int size)
+        {
+            if (size > 0 && buffer.Length >= size)
+                return;
+            if (buffer.Length > 0)
+                ArrayPool<byte>.Shared.Return(buffer);
+            buffer = size > 0 ? ArrayPool<byte>.Shared.Rent(size) : [];
+        }
+    }
 }

@@ -113,6 +113,24 @@ public sealed class IngestPipelineTests : IDisposable
     }
 
     [Fact]
+    public async Task Content_that_shrinks_anywhere_is_compressed()
+    {
+        byte[] noise = new byte[1 << 20];
+        new Random(1).NextBytes(noise);
+        Write("p/a", noise);
+        // Noise, with a text that no look of every 64 KiB misses; and noise of which every byte lacks a bit.
+        byte[] mixed = [.. noise];
+        Text(200_000).CopyTo(mixed, 500_000);
+        Write("p/b", mixed);
+        Write("p/c", [.. noise.Select(b => (byte)(b & 0x7f))]);
+        await RunAsync(await PathAsync("p"));
+        Assert.Equal(
+            [CompressionAlgorithm.None, CompressionAlgorithm.Zlib, CompressionAlgorithm.Zlib], _target.Paths[0].Root.Children.Select(f => f.Content!.Compression));
+        Assert.Equal(noise, _target.Read(_target.Paths[0].Root.Children[0]));
+        Assert.Equal(mixed, _target.Read(_target.Paths[0].Root.Children[1]));
+    }
+
+    [Fact]
     public async Task A_tree_that_is_not_what_nix_registered_is_refused_and_nothing_of_it_sent()
     {
         Write("p/a", Text(1000));

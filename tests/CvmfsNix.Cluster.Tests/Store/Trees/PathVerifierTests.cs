@@ -68,6 +68,32 @@ public sealed class PathVerifierTests
         Assert.Contains(info.Path.Value, rejected.What, StringComparison.Ordinal);
     }
 
+    public static TheoryData<int> Sizes => new() { 1000, 200_000, 3_000_000 };
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public async Task What_is_known_of_a_content_saves_a_hash_and_no_lie_passes_by_it(int size)
+    {
+        await using TestRepository repository = await TestRepository.CreateAsync(Cancel);
+        SyntheticPath path = SyntheticPath.Of("a", SyntheticTree.File(new string('x', size)));
+        SyntheticPath other = SyntheticPath.Of("b", SyntheticTree.File(new string('y', size)));
+        await StoreAsync(repository, path);
+        await StoreAsync(repository, other);
+        TreeNode root = path.Upload.Root;
+        StoredContent content = root.Content!;
+        StoredContent another = other.Upload.Root.Content!;
+        ContentDigest lie = other.Upload.Root.Digest;
+
+        var knowing = new PathVerifier(repository.Store.Objects, repository.Format, digest => digest == root.Digest ? content : digest == lie ? another : null);
+        Assert.Same(path.Upload, (await knowing.VerifyAsync(path.Upload, Cancel)).Upload);
+        // A digest that is known, of another object; an object that is known, by another digest; another content altogether.
+        foreach (TreeNode told in (TreeNode[])[root with { Digest = lie }, root with { Digest = default }, root with { Digest = lie, Content = another }, root with { Content = another }])
+        {
+            var rejected = await Assert.ThrowsAsync<PathRejectedException>(() => knowing.VerifyAsync(new PathUpload(path.Upload.Info, told), Cancel));
+            Assert.Equal(told.Digest == lie && told.Content == another ? PathRejectionCodes.NarHashMismatch : PathRejectionCodes.ContentMismatch, rejected.Code);
+        }
+    }
+
     [Fact]
     public async Task A_content_address_that_leads_to_the_path_passes()
     {
