@@ -6,7 +6,7 @@ namespace CvmfsNix.Cluster.Benchmarks.Benchmarks;
 internal abstract class Benchmark
 {
     /// <summary>All of them.</summary>
-    public static readonly IReadOnlyList<Benchmark> All = [new ClusterLoad(), new LeaderLoss(), new Fairness(), new CommitGuardCost(), new NixDatabaseCost(), new MirrorLatency(), new MirrorDelta(), new MirrorInitial(), new NixCache(), new Growth(), new CollectionCost()];
+    public static readonly IReadOnlyList<Benchmark> All = [new ClusterLoad(), new LeaderLoss(), new Fairness(), new CommitGuardCost(), new NixDatabaseCost(), new MirrorLatency(), new MirrorDelta(), new MirrorInitial(), new NixCache(), new Serving(), new Start(), new Growth(), new CollectionCost()];
 
     /// <summary>As the command line names it.</summary>
     public abstract string Name { get; }
