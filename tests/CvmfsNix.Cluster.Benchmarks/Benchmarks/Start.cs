@@ -12,6 +12,7 @@ internal sealed class Start : Benchmark
 {
     private const string Repository = "start.example.org";
     private const int PathsAtOnce = 1000;
+    private const int AtOnce = 3;
     private const int Publishes = 50;
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(5);
 
@@ -110,22 +111,30 @@ internal sealed class Start : Benchmark
         await using NodeProcess node = await NodeProcess.StartAsync(program, data, cancellationToken, "--gc-grace", "60s");
         if (!there)
             (await ProgramRun.RunAsync(BuiltProgram.Cli, ["repo", "create", Repository, "--server", node.Grpc], null, cancellationToken)).Succeeded();
-        int present = (int)(await ShowAsync(node, cancellationToken)).GetProperty("paths").GetInt64();
-        if (present >= paths)
-            return;
+        JsonElement shown = await ShowAsync(node, cancellationToken);
+        (int present, ulong revision) = ((int)shown.GetProperty("paths").GetInt64(), shown.GetProperty("revision").GetUInt64());
         using var pool = new BuilderPool(node.Grpc);
         LoadBuilder builder = pool.Builder("makes");
         long making = Stopwatch.GetTimestamp();
-        // One after the other, because what waits together becomes one revision; while the repository is small, because each stores its catalog;
-        // and of one link, which takes least of it.
-        for (int i = present; i < revisions; i++)
-            await builder.PublishAsync(new LoadPublish(Repository, [SyntheticPath.Of($"revision-{i}", SyntheticTree.Symlink("target"))]), cancellationToken);
+        // Only so many at once, because what waits together becomes one revision: one commits, and one gets ready. While the repository is
+        // small, because each revision stores its catalog; and paths of one link, which take least of it.
+        int next = present - 1;
+        ulong before = revision;
+        await Task.WhenAll(Enumerable.Range(0, AtOnce).Select(async _ =>
+        {
+            while (Interlocked.Read(ref revision) < (ulong)revisions)
+            {
+                LoadAnswer answer = await builder.PublishAsync(
+                    new LoadPublish(Repository, [SyntheticPath.Of($"revision-{Interlocked.Increment(ref next)}", SyntheticTree.Symlink("target"))]), cancellationToken);
+                Interlocked.Exchange(ref revision, answer.Revision);
+            }
+        }));
         double small = Stopwatch.GetElapsedTime(making).TotalSeconds;
         making = Stopwatch.GetTimestamp();
-        for (int i = Math.Max(present, revisions); i < paths; i += PathsAtOnce)
+        for (int i = next + 1; i < paths; i += PathsAtOnce)
             await builder.PublishAsync(new LoadPublish(Repository, [.. Enumerable.Range(i, Math.Min(PathsAtOnce, paths - i)).Select(n => Made($"path-{n}"))]), cancellationToken);
         Console.WriteLine(LoadReport.Text(
-            $"made: {Math.Max(0, revisions - present)} revisions in {small:0} s, then up to {paths} paths in {Stopwatch.GetElapsedTime(making).TotalSeconds:0} s; peak memory {DiskUse.Mebibytes(MachineLoad.PeakResidentBytes(node.Id))}"));
+            $"made: {revision - before} revisions in {small:0} s, then up to {paths} paths in {Stopwatch.GetElapsedTime(making).TotalSeconds:0} s; peak memory {DiskUse.Mebibytes(MachineLoad.PeakResidentBytes(node.Id))}"));
         await node.StopAsync(cancellationToken);
     }
 
