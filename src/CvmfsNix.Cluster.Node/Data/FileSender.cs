@@ -9,8 +9,7 @@ namespace CvmfsNix.Cluster.Node.Data;
 /// </summary>
 public sealed class FileSender(int openFilesMax) : IDisposable
 {
-    // What a slow reader keeps in memory, and what is read between two waits for a fast one.
-    private const int Piece = 256 << 10;
+    private const int Piece = 64 << 10;
     private readonly SemaphoreSlim _open = new(openFilesMax);
 
     /// <summary>Answers with the file.</summary>
