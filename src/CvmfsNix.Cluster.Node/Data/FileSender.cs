@@ -85,8 +85,8 @@ public sealed class FileSender(int openFilesMax) : IDisposable
         (long offset, long left) = (range.Offset, range.Length);
         while (left > 0)
         {
-            // Waits for the disk here, as opening has: an asynchronous read of a file is the same on another thread of this pool, and two
-            // switches for each piece.
+            // Waits for the disk here, as opening has: an asynchronous read of a file is the same wait on a thread of this pool, with its queue in
+            // between for each piece.
             int asked = (int)Math.Min(left, Piece);
             int read = RandomAccess.Read(handle, writer.GetMemory(asked).Span[..asked], offset);
             if (read == 0)

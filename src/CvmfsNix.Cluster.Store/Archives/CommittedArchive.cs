@@ -188,8 +188,8 @@ public sealed class CommittedArchive
         }
     }
 
-    // Objects are files: reading them waits for the disk here, as opening them has. An asynchronous read is the same on another thread of the
-    // pool, with two switches for every 8 KiB that the inflater asks for.
+    // Objects are files: reading them waits for the disk here, as opening them has. An asynchronous read is the same wait on a thread of the
+    // pool, with its queue in between for every 8 KiB that the inflater asks for.
     private static void Skip(Stream plain, ObjectName name, long count, CancellationToken cancellationToken)
     {
         byte[] block = ArrayPool<byte>.Shared.Rent(Block);
