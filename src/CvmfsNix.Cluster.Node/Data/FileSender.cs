@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Win32.SafeHandles;
 
@@ -86,8 +85,10 @@ public sealed class FileSender(int openFilesMax) : IDisposable
         (long offset, long left) = (range.Offset, range.Length);
         while (left > 0)
         {
+            // Waits for the disk here, as opening has: an asynchronous read of a file is the same wait on a thread of this pool, with its queue in
+            // between for each piece.
             int asked = (int)Math.Min(left, Piece);
-            int read = await RandomAccess.ReadAsync(handle, writer.GetMemory(asked)[..asked], offset, ct);
+            int read = RandomAccess.Read(handle, writer.GetMemory(asked).Span[..asked], offset);
             if (read == 0)
             {
                 // Shorter than announced: only an aborted connection tells the client so.
@@ -107,7 +108,6 @@ public sealed class FileSender(int openFilesMax) : IDisposable
     public static void CacheFor(HttpResponse response, TimeSpan time)
     {
         ArgumentNullException.ThrowIfNull(response);
-        response.Headers.CacheControl = $"max-age={(long)time.TotalSeconds}";
-        response.Headers.Expires = DateTime.UtcNow.Add(time).ToString("R", CultureInfo.InvariantCulture);
+        CacheTime.Of(time).Apply(response.Headers, DateTime.UtcNow);
     }
 }

@@ -7,6 +7,7 @@ namespace CvmfsNix.Cluster.Node.Logs;
 public sealed class LogLevels(LogLevel least)
 {
     private const string HostCategory = "Microsoft.Extensions.Hosting.Internal.Host";
+    private const string RequestsCategory = "Microsoft.AspNetCore.Hosting.Diagnostics";
     private int _least = (int)least;
 
     /// <summary>Names of levels, the most talkative first.</summary>
@@ -39,7 +40,10 @@ public sealed class LogLevels(LogLevel least)
         // What ends a start is said once, by the program itself; a service that fails later is still reported, as critical.
         if (category == HostCategory)
             return level >= LogLevel.Critical;
-        // Their own Information tells every request.
+        // It tells every request, and nothing that is a warning; as long as it may say anything at all, it makes an activity and a scope for each.
+        if (category == RequestsCategory)
+            return false;
+        // Their own Information tells what they do for every call.
         return level >= LogLevel.Warning || !(category.StartsWith("Microsoft", StringComparison.Ordinal) || category.StartsWith("Grpc", StringComparison.Ordinal));
     }
 }

@@ -8,6 +8,7 @@ namespace CvmfsNix.Cluster.Node.Metrics;
 /// </summary>
 public sealed class MetricCollector : IDisposable
 {
+    private const int KnownMax = 16;
     private static readonly double[] UsualBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
     private readonly Lock _gate = new();
@@ -68,29 +69,65 @@ public sealed class MetricCollector : IDisposable
     {
         if (state is not Family family)
             return;
-        var labels = new KeyValuePair<string, string>[tags.Length];
-        for (int i = 0; i < tags.Length; i++)
-            labels[i] = new(PrometheusNames.Label(tags[i].Key), tags[i].Value?.ToString() ?? "");
-        Array.Sort(labels, (a, b) => string.CompareOrdinal(a.Key, b.Key));
         lock (_gate)
-            family.Add(labels, value);
+            family.Add(tags, value);
     }
 
     private sealed class Family(string name, string help, MetricKind kind, bool observed, double[] bounds)
     {
+        private readonly List<(KeyValuePair<string, object?>[] Tags, Series Series)> _known = [];
+
         public bool Observed => observed;
 
         public SortedDictionary<string, Series> Series { get; } = new(StringComparer.Ordinal);
 
-        public void Add(KeyValuePair<string, string>[] labels, double value)
+        public void Add(ReadOnlySpan<KeyValuePair<string, object?>> tags, double value)
         {
-            string key = string.Join('\0', labels.Select(l => $"{l.Key}\u0001{l.Value}"));
-            if (!Series.TryGetValue(key, out Series? series))
-                Series[key] = series = new Series(labels, new long[bounds.Length + 1]);
+            Series series = Find(tags) ?? Make(tags);
             series.Count++;
             if (kind == MetricKind.Histogram)
                 series.Buckets[Bucket(value)]++;
             series.Value = observed ? value : series.Value + value;
+        }
+
+        // Every request counts: the few tags that come again and again are compared, which takes no memory, before a key is made of them.
+        private Series? Find(ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            foreach ((KeyValuePair<string, object?>[] known, Series series) in _known)
+            {
+                if (Same(known, tags))
+                    return series;
+            }
+
+            return null;
+        }
+
+        private static bool Same(ReadOnlySpan<KeyValuePair<string, object?>> known, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            if (known.Length != tags.Length)
+                return false;
+            for (int i = 0; i < known.Length; i++)
+            {
+                if (known[i].Key != tags[i].Key || !Equals(known[i].Value, tags[i].Value))
+                    return false;
+            }
+
+            return true;
+        }
+
+        private Series Make(ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            var labels = new KeyValuePair<string, string>[tags.Length];
+            for (int i = 0; i < tags.Length; i++)
+                labels[i] = new(PrometheusNames.Label(tags[i].Key), tags[i].Value?.ToString() ?? "");
+            Array.Sort(labels, static (a, b) => string.CompareOrdinal(a.Key, b.Key));
+            string key = string.Join('\0', labels.Select(static l => $"{l.Key}\u0001{l.Value}"));
+            if (!Series.TryGetValue(key, out Series? series))
+                Series[key] = series = new Series(labels, new long[bounds.Length + 1]);
+            // Observed series come and go.
+            if (!observed && _known.Count < KnownMax)
+                _known.Add((tags.ToArray(), series));
+            return series;
         }
 
         public MetricFamily Snapshot() => new(name, help, kind, [.. Series.Values.Select(Sample)]);

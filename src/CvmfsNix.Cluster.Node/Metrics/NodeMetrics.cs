@@ -14,6 +14,11 @@ public sealed class NodeMetrics : IDisposable
 {
     private static readonly InstrumentAdvice<double> Seconds = new() { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
 
+    private static readonly string[] SurfaceNames = [.. Enum.GetValues<Hosting.Surface>().Select(s => s.ToString().ToLowerInvariant())];
+
+    // Boxed once: each request needs one.
+    private static readonly object[] Codes = [.. Enumerable.Range(0, 600).Cast<object>()];
+
     private readonly Meter _meter = new("CvmfsNix.Cluster.Node");
     private readonly ClusterObserver _observer;
     private readonly ICollectionStatus _collections;
@@ -45,10 +50,9 @@ public sealed class NodeMetrics : IDisposable
     /// <summary>A request was answered.</summary>
     public void Answered(Hosting.Surface surface, string method, int status, TimeSpan duration)
     {
-        string name = surface.ToString().ToLowerInvariant();
         // Methods come from outside: what is unusual must not make a series each.
         string known = method is "GET" or "HEAD" or "POST" or "PUT" or "DELETE" ? method : "other";
-        _requests.Add(1, new("surface", name), new("method", known), new KeyValuePair<string, object?>("code", status));
+        _requests.Add(1, new("surface", SurfaceNames[(int)surface]), new("method", known), new KeyValuePair<string, object?>("code", (uint)status < (uint)Codes.Length ? Codes[status] : status));
         if (surface == Hosting.Surface.Data)
             _requestDuration.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("method", known));
     }

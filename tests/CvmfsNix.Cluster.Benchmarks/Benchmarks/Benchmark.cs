@@ -22,6 +22,8 @@ internal abstract class Benchmark
         new CollectionCost(),
         new IngestCost(),
         new LargeFileCost(),
+        new Serving(),
+        new Start(),
     ];
 
     /// <summary>As the command line names it.</summary>

@@ -40,7 +40,8 @@ internal sealed class NixCache : Benchmark
             string[] closure = (await nix.RunAsync("nix-store", "-qR", root)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
             await using EmbeddedNode node = await EmbeddedNode.StartQuietAsync(cancellationToken);
             (await node.CliAsync(["repo", "create", Repository, "--store-directory", nix.StoreDirectory], null, cancellationToken)).Succeeded();
-            using var nginx = await PlainServer.StartAsync(folder.FullName, cancellationToken);
+            string www = Directory.CreateDirectory(folder.FullName + "/www").FullName;
+            using NginxServer nginx = await NginxServer.StartAsync(folder.FullName, $"root {www}; location / {{ dav_methods PUT; create_full_put_path on; }}", cancellationToken);
 
             var report = new List<string>();
             double ours = await TimedAsync(() => nix.RunAsync("nix", "copy", "--to", node.CacheUrl(Repository) + "?compression=none", root));
@@ -155,60 +156,6 @@ internal sealed class NixCache : Benchmark
                 ["NIX_CONFIG"] = "experimental-features = nix-command\nsandbox = false\nbuild-users-group =\nsubstituters =",
             };
             return (await ProgramRun.RunAsync(program, arguments, environment, ct)).Succeeded().Output;
-        }
-    }
-
-    /// <summary>nginx that serves a folder and takes PUTs into it.</summary>
-    private sealed class PlainServer(Process process, string url) : IDisposable
-    {
-        public string Url { get; } = url;
-
-        public static async Task<PlainServer> StartAsync(string folder, CancellationToken ct)
-        {
-            int port = FreePort();
-            string configuration = Path.Combine(folder, "nginx.conf");
-            Directory.CreateDirectory(folder + "/www");
-            Directory.CreateDirectory(folder + "/bodies");
-            await File.WriteAllTextAsync(
-                configuration,
-                $$"""
-                daemon off; pid {{folder}}/nginx.pid; error_log {{folder}}/nginx.log; worker_processes 2; user root;
-                events { worker_connections 1024; }
-                http {
-                  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; client_max_body_size 0; client_body_temp_path {{folder}}/bodies;
-                  server { listen 127.0.0.1:{{port}}; root {{folder}}/www; location / { dav_methods PUT; create_full_put_path on; } }
-                }
-                """,
-                ct);
-            Process process = Process.Start(new ProcessStartInfo("nginx", ["-c", configuration]) { RedirectStandardError = true })
-                ?? throw new InvalidOperationException("nginx did not start.");
-            using var http = new HttpClient();
-            for (int attempt = 0; ; attempt++)
-            {
-                try
-                {
-                    using HttpResponseMessage answer = await http.GetAsync(new Uri($"http://127.0.0.1:{port}/"), ct);
-                    return new PlainServer(process, $"http://127.0.0.1:{port}");
-                }
-                catch (HttpRequestException) when (attempt < 100)
-                {
-                    await Task.Delay(50, ct);
-                }
-            }
-        }
-
-        public void Dispose()
-        {
-            process.Kill(entireProcessTree: true);
-            process.WaitForExit();
-            process.Dispose();
-        }
-
-        private static int FreePort()
-        {
-            using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
-            listener.Start();
-            return ((IPEndPoint)listener.LocalEndpoint).Port;
         }
     }
 }

@@ -29,11 +29,10 @@ internal static class MachineLoad
     }
 
     /// <summary>Most memory a process ever had resident, in bytes.</summary>
-    public static long PeakResidentBytes(int process)
-    {
-        string line = File.ReadLines($"/proc/{process.ToString(CultureInfo.InvariantCulture)}/status").First(static l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
-        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
-    }
+    public static long PeakResidentBytes(int process) => StatusBytes(process, "VmHWM:");
+
+    /// <summary>Memory a process has resident now, in bytes.</summary>
+    public static long ResidentBytes(int process) => StatusBytes(process, "VmRSS:");
 
     /// <summary>Bytes a process has read from and written to disks so far.</summary>
     public static (long Read, long Written) Transferred(int process)
@@ -46,6 +45,12 @@ internal static class MachineLoad
 
     /// <summary>Processes whose parent is one of these, the parent included.</summary>
     public static IEnumerable<int> Family(int parent) => [parent, .. Process.GetProcesses().Where(p => ParentOf(p.Id) == parent).Select(p => p.Id)];
+
+    private static long StatusBytes(int process, string name)
+    {
+        string line = File.ReadLines($"/proc/{process.ToString(CultureInfo.InvariantCulture)}/status").First(l => l.StartsWith(name, StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+    }
 
     private static double SecondsOf(int process)
     {

@@ -91,6 +91,13 @@ public sealed partial class EmbeddedNode : IAsyncDisposable
         return StartAsync(["--http", "--management"], ["--roles", "stratum1", "--core", core.Grpc], cancellationToken);
     }
 
+    /// <summary>As <see cref="StartMirrorAsync"/>, with a log of warnings only: to be measured.</summary>
+    public static Task<EmbeddedNode> StartQuietMirrorAsync(EmbeddedNode core, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(core);
+        return StartAsync(["--http", "--management"], ["--log-level", "warning", "--roles", "stratum1", "--core", core.Grpc], cancellationToken);
+    }
+
     private static async Task<EmbeddedNode> StartAsync(string[] ports, string[] arguments, CancellationToken cancellationToken)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("cvmfsnix-node-");

@@ -25,6 +25,36 @@ public sealed class MetricCollectorTests : IDisposable
     }
 
     [Fact]
+    public void Tags_that_differ_in_one_name_value_or_number_are_series_of_their_own()
+    {
+        Counter<long> counter = _meter.CreateCounter<long>("n");
+        for (int i = 0; i < 3; i++)
+        {
+            counter.Add(1);
+            counter.Add(1, new KeyValuePair<string, object?>("a", 1));
+            counter.Add(1, new KeyValuePair<string, object?>("a", 2));
+            counter.Add(1, new KeyValuePair<string, object?>("b", 1));
+            counter.Add(1, new("a", 1), new KeyValuePair<string, object?>("b", 1));
+            // The order is no difference.
+            counter.Add(1, new("b", 1), new KeyValuePair<string, object?>("a", 1));
+        }
+
+        MetricFamily family = Assert.Single(_collector.Collect());
+        Assert.Equal([3, 3, 6, 3, 3], family.Samples.Select(s => s.Value));
+    }
+
+    [Fact]
+    public void More_tags_than_are_remembered_are_counted_as_well()
+    {
+        Counter<long> counter = _meter.CreateCounter<long>("n");
+        for (int i = 0; i < 100; i++)
+            counter.Add(1, new KeyValuePair<string, object?>("code", i % 50));
+        MetricFamily family = Assert.Single(_collector.Collect());
+        Assert.Equal(50, family.Samples.Count);
+        Assert.All(family.Samples, s => Assert.Equal(2, s.Value));
+    }
+
+    [Fact]
     public void Buckets_of_a_histogram_hold_all_that_is_not_larger()
     {
         var advice = new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.1, 1] };
