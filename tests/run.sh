@@ -88,6 +88,7 @@ need setpriv util-linux
 need proot proot
 [ -x /usr/lib/postgresql/15/bin/initdb ] || missing+=(postgresql-15)
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+/sbin/ldconfig -p | grep -q libdeflate.so.0 || missing+=(libdeflate0)
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing ${missing[*]} ..."
     # Programs are wanted, not their services.
