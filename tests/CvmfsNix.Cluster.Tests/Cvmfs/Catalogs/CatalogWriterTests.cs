@@ -214,6 +214,34 @@ public class CatalogWriterTests
     }
 
     [Fact]
+    public void How_often_an_opened_copy_was_saved_does_not_show_in_its_bytes()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] start;
+        using (var fresh = CatalogWriter.Create(RootProperties))
+        {
+            fresh.Insert(Directory(RepositoryPath.Root, 2));
+            start = fresh.ToBytes();
+        }
+
+        byte[] Edited(string name, int groups)
+        {
+            folder.Write(name, start);
+            using var writer = CatalogWriter.OpenCopy(folder.File(name));
+            for (var i = 0; i < 12; i++)
+            {
+                if (i % (12 / groups) == 0) writer.Begin();
+                writer.Insert(File($"/f{i}", i));
+                if (i % (12 / groups) == (12 / groups) - 1) writer.Commit();
+            }
+
+            return writer.ToBytes();
+        }
+
+        Assert.Equal(Edited("one", 1), Edited("many", 12));
+    }
+
+    [Fact]
     public void A_sparse_copy_is_rebuilt_with_dense_rowids()
     {
         using var folder = new TemporaryFolder();
