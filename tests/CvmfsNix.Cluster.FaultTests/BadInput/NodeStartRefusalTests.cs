@@ -148,7 +148,7 @@ public sealed class NodeStartRefusalTests
         string key = Path.Combine(scratch["data"], "keys", Repository + ".key");
         File.Move(key, key + ".away");
         await using NodeProcess node = NodeProcess.StartUnready(new NodeSettings(scratch["data"]) { Addresses = addresses });
-        await Readiness.AwaitProblemAsync(node, Repository, $"The keys of {Repository} are not in", Ct);
+        await Readiness.AwaitProblemAsync(node, Repository, $"The keys of {Repository} that sign now are not in", Ct);
         var store = new Closures.SyntheticStore(scratch["store"]);
         var path = await store.AddAsync("refused", "refused", [], files: 3, fileBytesMax: 500, Ct);
         store.Register();
