@@ -197,7 +197,8 @@ public sealed class RepositoryKeys : IDisposable
         if (!Directory.Exists(directory))
             return [];
         string first = $"{fqrn}.{extension}";
-        return [.. Directory.EnumerateFiles(directory, first + "*").Select(f => Path.GetFileName(f)).Select(Number).Where(n => n > 0).Order()];
+        // Whatever lies in the place of a key counts: one that cannot be read is to be told of, not taken for none.
+        return [.. Directory.EnumerateFileSystemEntries(directory, first + "*").Select(f => Path.GetFileName(f)).Select(Number).Where(n => n > 0).Order()];
 
         int Number(string name) =>
             name == first ? 1
