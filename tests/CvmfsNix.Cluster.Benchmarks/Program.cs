@@ -2,6 +2,7 @@ using System.Runtime.Versioning;
 using CvmfsNix.Cluster.Benchmarks.Benchmarks;
 using CvmfsNix.Cluster.Benchmarks.Ingesting;
 using CvmfsNix.Cluster.Benchmarks.Mirrors;
+using CvmfsNix.Cluster.Benchmarks.Parts;
 using CvmfsNix.Cluster.Benchmarks.Running;
 
 [assembly: SupportedOSPlatform("linux")]
@@ -18,6 +19,8 @@ public static class Program
             return await PlainFetch.RunAsync(fetch);
         if (args is [IngestFloor.Command, .. var floor])
             return IngestFloor.Run(floor);
+        if (args is [PartRuns.Command, .. var parts])
+            return PartRuns.Run(parts);
         if (args is [] or ["--help" or "-h"])
         {
             Console.WriteLine(Help());
@@ -51,5 +54,5 @@ public static class Program
     }
 
     private static string Help() => "bash tests/bench.sh NAME [--OPTION VALUE …]\n\n" + string.Join(
-        "\n", Benchmark.All.Select(b => $"{b.Name}\n    {b.Description}\n{string.Concat(b.Options.Select(o => $"    --{o.Key,-12} {o.Value}\n"))}"));
+        "\n", [$"{PartRuns.Command}\n    single parts, by BenchmarkDotNet: time and allocations; about 5 min\n    --filter     which, as *Catalogs*\n", .. Benchmark.All.Select(b => $"{b.Name}\n    {b.Description}\n{string.Concat(b.Options.Select(o => $"    --{o.Key,-12} {o.Value}\n"))}")]);
 }

@@ -64,6 +64,9 @@ internal interface IRepositoryBackend : IAsyncDisposable
     Task<KeyRotated> PrepareKeyAsync(RevisionHead head, string by, DateTimeOffset now, CancellationToken ct) =>
         throw new NotSupportedException();
 
+    /// <summary>Gets ready for the first batch after a head. Changes nothing, and may overlap the writer's other calls.</summary>
+    Task WarmAsync(RevisionHead head, CancellationToken ct) => Task.CompletedTask;
+
     /// <summary>Decides a batch and makes the next revision of it, durable but not yet history.</summary>
     Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct);
 

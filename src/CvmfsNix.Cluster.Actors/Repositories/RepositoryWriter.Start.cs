@@ -150,7 +150,21 @@ internal sealed partial class RepositoryWriter
         TellSigningKey();
         _settings.Log.LogInformation("{Repository} takes transactions from here, at revision {Revision}", _definition.Repository, _state.Head?.Revision);
         Announce();
+        Warm();
         TryPrepare();
+    }
+
+    // What was written to a moment ago will be written to again; what lies idle takes no memory.
+    private void Warm()
+    {
+        if (_state.Head is not { } head || Now - head.PublishedAt > WarmedFor)
+            return;
+        _warming = Task.Run(() => _local!.Backend.WarmAsync(head, _stopping.Token));
+        _ = _warming.ContinueWith(
+            failed => _settings.Log.LogDebug(failed.Exception, "{Repository}: its catalogs could not be opened beforehand; the first commit tells", _definition.Repository),
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted,
+            TaskScheduler.Default);
     }
 
     private void StartAgain(string problem, string code = "")

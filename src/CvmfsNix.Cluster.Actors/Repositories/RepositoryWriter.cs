@@ -51,6 +51,9 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     /// <summary>It costs a look at the state, and somebody may be waiting for the whitelist whose key was just brought.</summary>
     private static readonly TimeSpan HousekeepingMax = TimeSpan.FromSeconds(10);
 
+    /// <summary>A repository whose newest revision is younger has its catalogs opened before the first publish to a new leader.</summary>
+    private static readonly TimeSpan WarmedFor = TimeSpan.FromHours(1);
+
     private static readonly TimeSpan ObstacleTick = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan StartAgainAfter = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan DeferredTick = TimeSpan.FromMilliseconds(200);
@@ -119,6 +122,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
     private LocalRepository? _local;
     private Task<LocalRepository>? _opening;
     private Task _work = Task.CompletedTask;
+    private Task _warming = Task.CompletedTask;
     private Phase _phase = Phase.Starting;
     private IReadOnlyList<CommitQueue.Queued> _inFlight = [];
     private List<TransactionOutcome> _decided = [];
@@ -219,7 +223,7 @@ internal sealed partial class RepositoryWriter : ReceivePersistentActor, IWithTi
         _stopping.Cancel();
         Akka.Cluster.Cluster.Get(Context.System).Unsubscribe(Self);
         if (_opening is { } opening)
-            _ = LeaveAsync(opening, _work);
+            _ = LeaveAsync(opening, Task.WhenAll(_work, _warming));
         base.PostStop();
     }
 

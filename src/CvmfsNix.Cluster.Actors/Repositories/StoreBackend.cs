@@ -20,7 +20,7 @@ using CvmfsNix.Cluster.Store.Transfer;
 namespace CvmfsNix.Cluster.Actors.Repositories;
 
 /// <summary>A repository store behind the model's terms: translates, and keeps long lists out of messages.</summary>
-internal sealed partial class StoreBackend(RepositoryDefinition definition, RepositoryStore store, StoreLayout layout, KeyFolder keyFolder, StoreCopies copies) : IRepositoryBackend
+internal sealed partial class StoreBackend(RepositoryDefinition definition, RepositoryStore store, StoreLayout layout, KeyFolder keyFolder, StoreCopies copies, SemaphoreSlim warming) : IRepositoryBackend
 {
     /// <summary>How long a commit waits for stores before it is put off.</summary>
     private static readonly TimeSpan CopiesPatience = TimeSpan.FromSeconds(3);
@@ -58,6 +58,19 @@ internal sealed partial class StoreBackend(RepositoryDefinition definition, Repo
         if (copies.Needed)
             await copies.EnsureAsync(store, StoreItems.OfCommit(store, initial), _fqrn, CopiesPatience, ct).ConfigureAwait(false);
         return FromStore(initial);
+    }
+
+    public async Task WarmAsync(RevisionHead head, CancellationToken ct)
+    {
+        await warming.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            await store.WarmAsync(ToStore(head), ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            warming.Release();
+        }
     }
 
     public Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct) =>

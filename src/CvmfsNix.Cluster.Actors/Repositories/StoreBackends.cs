@@ -17,6 +17,9 @@ internal sealed class StoreBackends(CoreOptions options, StoreCopies copies) : I
     private readonly StoreLayout _layout = new(options.DataDirectory);
     private readonly KeyFolder _keys = new(options.KeysDirectory);
 
+    // A node that begins to lead many repositories has its processors for their commits.
+    private readonly SemaphoreSlim _warming = new(1, 1);
+
     public async Task<IRepositoryBackend> OpenAsync(RepositoryDefinition definition, CancellationToken ct)
     {
         var format = new RepositoryFormat
@@ -33,7 +36,7 @@ internal sealed class StoreBackends(CoreOptions options, StoreCopies copies) : I
         // Where several stores hold the copies, a commit counts confirmations; this one store need not have everything.
         store.CommitRequiresObjects = !copies.Needed;
         store.NixKey = () => _keys.TryLoadNix(definition.Repository.Value);
-        return new StoreBackend(definition, store, _layout, _keys, copies);
+        return new StoreBackend(definition, store, _layout, _keys, copies, _warming);
     }
 
     public async Task<RepositoryDefinition> DefineAsync(RepositoryProtocol.RepositoryDefinitionRequest request, DateTimeOffset now, CancellationToken ct)

@@ -5,6 +5,7 @@ using CvmfsNix.Cluster.Cvmfs.Objects;
 using CvmfsNix.Cluster.Nix.Hashing;
 using CvmfsNix.Cluster.Nix.NarInfos;
 using CvmfsNix.Cluster.Nix.StorePaths;
+using CvmfsNix.Cluster.Node.Data;
 using CvmfsNix.Cluster.Store.Archives;
 using CvmfsNix.Cluster.Store.Index;
 using CvmfsNix.Cluster.Store.Repositories;

@@ -5,18 +5,40 @@ namespace CvmfsNix.Cluster.Node.Data;
 
 /// <summary>
 /// Sends files of a repository: straight from the file into the connection's buffers, with a bounded number of files open.
-/// A reader beyond the bound waits; its request ends when it gives up.
+/// A reader beyond the bound waits; its request ends when it gives up. Small objects that are asked for again are sent from memory.
 /// </summary>
 public sealed class FileSender(int openFilesMax) : IDisposable
 {
     private const int Piece = 64 << 10;
+    private const string ObjectType = "application/octet-stream";
+
     private readonly SemaphoreSlim _open = new(openFilesMax);
+    private readonly SmallObjects _small = new();
 
     /// <summary>Answers with the file.</summary>
     /// <returns>False when there is no such file; nothing has been answered then.</returns>
-    public async Task<bool> TrySendAsync(HttpContext context, string file, string contentType, TimeSpan cacheFor)
+    public Task<bool> TrySendAsync(HttpContext context, string file, string contentType, TimeSpan cacheFor)
     {
         ArgumentNullException.ThrowIfNull(context);
+        return TrySendAsync(context, file, contentType, cacheFor, keep: false);
+    }
+
+    /// <summary>Answers with a file whose name tells its content: as long as it is there it is what it was.</summary>
+    /// <returns>False when there is no such file; nothing has been answered then.</returns>
+    public async Task<bool> TrySendObjectAsync(HttpContext context, string file, TimeSpan cacheFor)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        if (_small.Find(file) is not { } kept)
+            return await TrySendAsync(context, file, ObjectType, cacheFor, keep: true);
+        await SendAsync(context, kept, ObjectType, cacheFor);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _open.Dispose();
+
+    private async Task<bool> TrySendAsync(HttpContext context, string file, string contentType, TimeSpan cacheFor, bool keep)
+    {
         CancellationToken ct = context.RequestAborted;
         await _open.WaitAsync(ct);
         try
@@ -24,7 +46,11 @@ public sealed class FileSender(int openFilesMax) : IDisposable
             using SafeFileHandle? handle = TryOpen(file);
             if (handle is null)
                 return false;
-            await SendAsync(context, handle, contentType, cacheFor, ct);
+            long size = RandomAccess.GetLength(handle);
+            if (keep && _small.TryKeep(file, handle, size) is { } bytes)
+                await SendAsync(context, bytes, contentType, cacheFor);
+            else if (Begin(context, size, contentType, cacheFor) is { Length: > 0 } range)
+                await CopyAsync(context.Response, handle, range, ct);
             return true;
         }
         finally
@@ -32,9 +58,6 @@ public sealed class FileSender(int openFilesMax) : IDisposable
             _open.Release();
         }
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _open.Dispose();
 
     private static SafeFileHandle? TryOpen(string file)
     {
@@ -49,9 +72,15 @@ public sealed class FileSender(int openFilesMax) : IDisposable
         }
     }
 
-    private static async Task SendAsync(HttpContext context, SafeFileHandle handle, string contentType, TimeSpan cacheFor, CancellationToken ct)
+    private static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> bytes, string contentType, TimeSpan cacheFor)
     {
-        long size = RandomAccess.GetLength(handle);
+        if (Begin(context, bytes.Length, contentType, cacheFor) is { Length: > 0 } range)
+            await context.Response.BodyWriter.WriteAsync(bytes.Slice((int)range.Offset, (int)range.Length), context.RequestAborted);
+    }
+
+    // Everything but the body, of which the range is told; null when there is none to send.
+    private static ByteRange? Begin(HttpContext context, long size, string contentType, TimeSpan cacheFor)
+    {
         HttpResponse response = context.Response;
         response.ContentType = contentType;
         response.Headers.AcceptRanges = "bytes";
@@ -67,7 +96,7 @@ public sealed class FileSender(int openFilesMax) : IDisposable
                 response.StatusCode = StatusCodes.Status416RangeNotSatisfiable;
                 response.Headers.ContentRange = $"bytes */{size}";
                 response.ContentLength = 0;
-                return;
+                return null;
             case ByteRangeOutcome.Part:
                 response.StatusCode = StatusCodes.Status206PartialContent;
                 response.Headers.ContentRange = $"bytes {range.Offset}-{range.Offset + range.Length - 1}/{size}";
@@ -75,8 +104,7 @@ public sealed class FileSender(int openFilesMax) : IDisposable
         }
 
         response.ContentLength = range.Length;
-        if (!head)
-            await CopyAsync(response, handle, range, ct);
+        return head ? null : range;
     }
 
     private static async Task CopyAsync(HttpResponse response, SafeFileHandle handle, ByteRange range, CancellationToken ct)

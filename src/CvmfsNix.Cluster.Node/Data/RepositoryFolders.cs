@@ -51,12 +51,12 @@ public sealed class RepositoryFolders(
     private async Task<bool> ObjectAsync(HttpContext context, DataPath path)
     {
         string file = Path.Combine(root, path.Repository, path.Rest);
-        if (await sender.TrySendAsync(context, file, "application/octet-stream", ObjectsFor))
+        if (await sender.TrySendObjectAsync(context, file, ObjectsFor))
             return true;
         return bring is not null
             && ObjectName.TryParsePath(path.Rest, out ObjectName name)
             && await bring(path.Repository, name, context.RequestAborted)
-            && await sender.TrySendAsync(context, file, "application/octet-stream", ObjectsFor);
+            && await sender.TrySendObjectAsync(context, file, ObjectsFor);
     }
 
     private static string ContentTypeOf(string name) =>

@@ -54,10 +54,17 @@ internal sealed class WorkingCatalog : IDisposable
     public async Task<(DeltaObject Object, long Size)> StoreAsync(ObjectBatch batch, CancellationToken cancellationToken)
     {
         BeforeStored?.Invoke(_file);
-        using (FinishedCatalog finished = Writer.Finish())
-            _compressor.Take(finished.Length, finished.Read);
-        ObjectName name = await batch.AddAsync(ObjectKind.Catalog, _compressor.CopyStoredAsync, cancellationToken).ConfigureAwait(false);
+        using FinishedCatalog finished = Writer.Finish();
+        ObjectName name = await batch
+            .AddAsync(ObjectKind.Catalog, (stored, token) => _compressor.StoreAsync(finished.Length, finished.Read, stored, token), cancellationToken).ConfigureAwait(false);
         return (new DeltaObject(name, _compressor.StoredSize), _compressor.PlainSize);
+    }
+
+    /// <summary>Compresses the catalog as it stands: what storing it next does not have to.</summary>
+    public void Warm()
+    {
+        using FinishedCatalog finished = Writer.Finish();
+        _compressor.Take(finished.Length, finished.Read);
     }
 
     public void Dispose()

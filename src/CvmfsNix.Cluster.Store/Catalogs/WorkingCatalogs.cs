@@ -70,6 +70,13 @@ internal sealed class WorkingCatalogs : IDisposable
         set => _root.BeforeStored = _store.BeforeStored = value;
     }
 
+    /// <summary>Compresses both as they stand, so that storing the next revision compresses what it changes.</summary>
+    public void Warm()
+    {
+        _root.Warm();
+        _store.Warm();
+    }
+
     /// <summary>Starts the edits of a revision.</summary>
     public void Begin()
     {

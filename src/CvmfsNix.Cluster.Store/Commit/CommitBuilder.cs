@@ -125,6 +125,16 @@ internal sealed partial class CommitBuilder(RepositoryFormat format, IObjectStor
         }
     }
 
+    /// <summary>Does beforehand what the first build after a head does for a large repository: its catalogs are unpacked and looked at. Nothing where the store lacks them.</summary>
+    public async Task<bool> WarmAsync(RepositoryHead head, CancellationToken cancellationToken)
+    {
+        if (objects.FindMissing([new(head.RootHash, ObjectKind.Catalog), new(head.StoreCatalog, ObjectKind.Catalog)]).Any())
+            return false;
+        await EnsureWorkingAsync(head, cancellationToken).ConfigureAwait(false);
+        _working!.Warm();
+        return true;
+    }
+
     /// <summary>Throws the working catalogs away; the next build unpacks those of its head.</summary>
     public void Discard()
     {

@@ -9,7 +9,10 @@ internal sealed class HashingFileStream(string path, HashAlgorithmId algorithm) 
 {
     private readonly SafeFileHandle _handle = Open(path);
     private readonly ObjectHasher _hasher = new(algorithm);
+    private const int BeginEvery = 1 << 20;
+
     private long _length;
+    private long _begun;
 
     public override bool CanRead => false;
 
@@ -37,6 +40,12 @@ internal sealed class HashingFileStream(string path, HashAlgorithmId algorithm) 
         }
 
         _length += buffer.Length;
+        if (_length - _begun >= BeginEvery)
+        {
+            // The device is at work while the rest is made, so that the fsync at the end waits for less.
+            WriteBack.Begin(_handle, _begun, _length - _begun);
+            _begun = _length;
+        }
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));

@@ -226,6 +226,14 @@ public sealed partial class RepositoryStore : IAsyncDisposable
     /// <summary>The revision is in the journal: the index learns of it. The working catalogs stand at it already.</summary>
     public Task AdoptAsync(CommittedRevision revision, CancellationToken cancellationToken) => ReindexAsync(revision, cancellationToken);
 
+    /// <summary>Unpacks the catalogs of the newest revision, so that the first commit need not. Changes nothing; one that comes meanwhile waits for it, as it would for its own unpacking.</summary>
+    /// <exception cref="ObjectCorruptException">A catalog is damaged.</exception>
+    public Task WarmAsync(RepositoryHead head, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(head);
+        return ExclusiveAsync(_committing, () => _commits.WarmAsync(head, cancellationToken), cancellationToken);
+    }
+
     /// <summary>The append was lost: the next commit starts from the stored catalogs of its head.</summary>
     public Task DiscardAsync(CancellationToken cancellationToken) => ExclusiveAsync(
         _committing,

@@ -9,6 +9,7 @@ internal abstract class Benchmark
     public static readonly IReadOnlyList<Benchmark> All =
     [
         new ClusterLoad(),
+        new EmbeddedLoad(),
         new LeaderLoss(),
         new Fairness(),
         new CommitGuardCost(),

@@ -12,18 +12,18 @@ internal sealed class ClusterLoad : Benchmark
 
     public override string Name => "cluster-load";
 
-    public override string Description => "three nodes, two copies, PostgreSQL, all on this machine: publishes a second and latency with 8 and 64 builders at once; about 1 min";
+    public override string Description => "three nodes, two copies, PostgreSQL, all on this machine: publishes a second and latency with 1, 8 and 64 builders at once; about 1 min";
 
     public override IReadOnlyDictionary<string, string> Options => new Dictionary<string, string>
     {
-        ["builders"] = "how many at once, one run for each number (8,64)",
+        ["builders"] = "how many at once, one run for each number (1,8,64)",
         ["publishes"] = "of each builder (20)",
         ["rounds"] = "of the whole series, after one that only warms up (1)",
     };
 
     public override async Task<bool> RunAsync(BenchmarkOptions options, CancellationToken cancellationToken)
     {
-        IReadOnlyList<int> builders = options.Numbers("builders", 8, 64);
+        IReadOnlyList<int> builders = options.Numbers("builders", 1, 8, 64);
         int publishes = options.Number("publishes", 20);
         await using BenchmarkCluster cluster = await BenchmarkCluster.StartAsync(cancellationToken);
         string key = await cluster.CreateAsync(Repository, cancellationToken);

@@ -22,7 +22,7 @@ public sealed class KillTests(ITestOutputHelper output)
     private const int Builders = 2;
     private const int TransactionsOfABuilder = 3;
 
-    private static readonly int KillsInEveryPhase = BuiltPrograms.FullSize ? 5 : 2;
+    private const int KillsInEveryPhase = 5;
 
     private static readonly string[] Steps =
     [
@@ -44,7 +44,7 @@ public sealed class KillTests(ITestOutputHelper output)
     {
         Assert.SkipWhen(nixDatabase && !BuiltPrograms.FullSize, "at full size only: the same with a database of Nix in the tree takes as long again");
         CancellationToken cancellationToken = TestContext.Current.CancellationToken;
-        int kills = nixDatabase ? 60 : BuiltPrograms.FullSize ? 200 : 15;
+        int kills = nixDatabase ? 60 : BuiltPrograms.FullSize ? 200 : 40;
         int atRandom = kills / 10;
         int seed = BuiltPrograms.Seed;
         output.WriteLine($"seed {seed}, {kills} kills");

@@ -19,7 +19,7 @@ internal sealed class FakeStores : IRepositoryBackends
 {
     private readonly ConcurrentDictionary<string, FakeStore> _stores = new();
 
-    /// <summary>Called at <c>prepare</c>, <c>adopt</c> and <c>apply</c>; a test holds a step by not completing it.</summary>
+    /// <summary>Called at <c>warm</c>, <c>prepare</c>, <c>adopt</c> and <c>apply</c>; a test holds a step by not completing it.</summary>
     public Func<string, CancellationToken, Task> At { get; set; } = (_, _) => Task.CompletedTask;
 
     /// <summary>Stored bytes of the catalogs that every revision has.</summary>
@@ -58,6 +58,8 @@ internal sealed class FakeStore(FakeStores stores) : IRepositoryBackend
         head with { NamedTags = tags, TaggedAt = now, History = Fake.Hash($"tags {string.Join(',', tags.Select(t => t.Name))}"), CommittedHistory = head.CommittedHistory ?? head.History }, new byte[] { 8 }, [], []));
 
     public FreshWhitelist? SignWhitelist(DateTimeOffset now, ObjectHash? also = null) => new(new byte[] { 1, 2, 3 }, now + TimeSpan.FromDays(30));
+
+    public Task WarmAsync(RevisionHead head, CancellationToken ct) => stores.At("warm", ct);
 
     public async Task<PreparedBatch> PrepareAsync(RevisionHead head, IReadOnlyList<SealedTransaction> batch, DateTimeOffset now, CancellationToken ct)
     {

@@ -128,7 +128,7 @@ internal sealed class PeerNode : IAsyncDisposable, IStoreSurface
     {
         var layout = new StoreLayout(folder);
         var options = new CoreOptions { DataDirectory = folder, KeysDirectory = folder, Journal = new JournalOptions.Sqlite("unused") };
-        var backend = new StoreBackend(Definition, _store, layout, new KeyFolder(folder), Copies(2));
+        var backend = new StoreBackend(Definition, _store, layout, new KeyFolder(folder), Copies(2), new SemaphoreSlim(1, 1));
         var local = new LocalRepositories(new OneBackend(backend));
         Local = await local.OpenAsync(Definition, journal ?? new FakeJournal(), TestContext.Current.CancellationToken);
         var endpoint = new PeerEndpoint(

@@ -67,6 +67,39 @@ public sealed class DataPortTests
     }
 
     [Fact]
+    public async Task A_small_object_that_is_asked_for_again_and_again_is_always_what_lies_on_the_disk()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        string file = Path.Combine(node.Folder.Path, "cvmfs", "test.example.org", Object);
+        foreach (string content in (string[])["0123456789", "abcdefghij"])
+        {
+            node.Folder.Write("cvmfs/test.example.org/" + Object, content);
+            File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddMinutes(-content[0]));
+            for (int i = 0; i < 4; i++)
+            {
+                using HttpResponseMessage whole = await node.Http.GetAsync($"{Repository}/{Object}", Ct);
+                Assert.Equal(content, await whole.Content.ReadAsStringAsync(Ct));
+                Assert.Equal("application/octet-stream", whole.Content.Headers.ContentType!.ToString());
+                Assert.Equal(TimeSpan.FromDays(3), whole.Headers.CacheControl!.MaxAge);
+            }
+
+            using var part = new HttpRequestMessage(HttpMethod.Get, $"{Repository}/{Object}") { Headers = { Range = new RangeHeaderValue(3, 5) } };
+            using HttpResponseMessage partial = await node.Http.SendAsync(part, Ct);
+            Assert.Equal((HttpStatusCode.PartialContent, content[3..6]), (partial.StatusCode, await partial.Content.ReadAsStringAsync(Ct)));
+            using var behind = new HttpRequestMessage(HttpMethod.Get, $"{Repository}/{Object}") { Headers = { Range = new RangeHeaderValue(10, null) } };
+            using HttpResponseMessage refused = await node.Http.SendAsync(behind, Ct);
+            Assert.Equal(HttpStatusCode.RequestedRangeNotSatisfiable, refused.StatusCode);
+            using var head = new HttpRequestMessage(HttpMethod.Head, $"{Repository}/{Object}");
+            using HttpResponseMessage told = await node.Http.SendAsync(head, Ct);
+            Assert.Equal((HttpStatusCode.OK, 10L), (told.StatusCode, told.Content.Headers.ContentLength));
+        }
+
+        File.Delete(file);
+        using HttpResponseMessage gone = await node.Http.GetAsync($"{Repository}/{Object}", Ct);
+        Assert.Equal(HttpStatusCode.NotFound, gone.StatusCode);
+    }
+
+    [Fact]
     public async Task Head_tells_the_size_and_sends_nothing()
     {
         await using TestNode node = await TestNode.StartAsync();

@@ -44,27 +44,74 @@ public sealed class SegmentedCompressorTests
     }
 
     [Fact]
-    public void A_version_that_could_not_be_read_to_its_end_leaves_nothing_wrong_behind()
+    public async Task A_version_that_could_not_be_read_to_its_end_leaves_nothing_wrong_behind()
     {
         var compressor = new SegmentedCompressor();
         byte[] file = Content(8 * SegmentedCompressor.SegmentSize, 1);
         Compress(compressor, file);
         byte[] next = Content(12 * SegmentedCompressor.SegmentSize, 2);
-        Assert.Throws<AggregateException>(() => compressor.Take(next.Length, (offset, buffer) =>
+        ReadRange fails = (offset, buffer) =>
         {
             if (offset == 5 * SegmentedCompressor.SegmentSize)
                 throw new IOException("the disk is gone");
             next.AsSpan((int)offset, buffer.Length).CopyTo(buffer);
-        }));
+        };
+        Assert.Throws<IOException>(() => compressor.Take(next.Length, fails));
+        Assert.Equal(next, ObjectCompression.Decompress(Compress(compressor, next), next.Length + 1));
+        await Assert.ThrowsAsync<IOException>(() => compressor.StoreAsync(next.Length, fails, Stream.Null, Cancel));
         Assert.Equal(next, ObjectCompression.Decompress(Compress(compressor, next), next.Length + 1));
         Assert.Equal(file, ObjectCompression.Decompress(Compress(compressor, file), file.Length + 1));
     }
 
+    [Fact]
+    public void What_was_looked_at_beforehand_is_not_compressed_again_and_a_file_of_many_parts_is_written_in_order()
+    {
+        var compressor = new SegmentedCompressor();
+        byte[] file = Content((300 * SegmentedCompressor.SegmentSize) + 5, 3);
+        compressor.Take(file.Length, Reader(file));
+        Assert.Equal(301, compressor.SegmentsCompressed);
+        byte[] stored = Compress(compressor, file);
+        Assert.Equal((0, (long)file.Length, (long)stored.Length), (compressor.SegmentsCompressed, compressor.PlainSize, compressor.StoredSize));
+        Assert.Equal(file, ObjectCompression.Decompress(stored, file.Length + 1));
+
+        file[^1] ^= 1;
+        file[0] ^= 1;
+        Assert.Equal(file, ObjectCompression.Decompress(Compress(compressor, file), file.Length + 1));
+        Assert.Equal(2, compressor.SegmentsCompressed);
+    }
+
+    [Fact]
+    public async Task A_destination_that_fails_ends_it_before_the_file_may_be_closed()
+    {
+        var compressor = new SegmentedCompressor();
+        byte[] file = Content(300 * SegmentedCompressor.SegmentSize, 4);
+        int reading = 0;
+        await Assert.ThrowsAsync<IOException>(() => compressor.StoreAsync(
+            file.Length,
+            (offset, buffer) =>
+            {
+                Interlocked.Increment(ref reading);
+                Reader(file)(offset, buffer);
+                Interlocked.Decrement(ref reading);
+            },
+            new FullStream(),
+            Cancel));
+        Assert.Equal(0, reading);
+        Assert.Equal(file, ObjectCompression.Decompress(Compress(compressor, file), file.Length + 1));
+    }
+
+    private static ReadRange Reader(byte[] file) => (offset, buffer) => file.AsSpan((int)offset, buffer.Length).CopyTo(buffer);
+
+    private sealed class FullStream : MemoryStream
+    {
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            Length > 100_000 ? throw new IOException("the disk is full") : base.WriteAsync(buffer, cancellationToken);
+    }
+
     private static byte[] Compress(SegmentedCompressor compressor, byte[] file)
     {
-        compressor.Take(file.Length, (offset, buffer) => file.AsSpan((int)offset, buffer.Length).CopyTo(buffer));
         using var stored = new MemoryStream();
-        compressor.CopyStoredAsync(stored, Cancel).GetAwaiter().GetResult();
+        compressor.StoreAsync(file.Length, Reader(file), stored, Cancel).GetAwaiter().GetResult();
         return stored.ToArray();
     }
 

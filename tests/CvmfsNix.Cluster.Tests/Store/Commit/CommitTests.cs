@@ -69,6 +69,42 @@ public sealed class CommitTests
     }
 
     [Fact]
+    public async Task Catalogs_that_were_opened_beforehand_become_the_same_revision_and_are_not_unpacked_again()
+    {
+        await using TestRepository repository = await TestRepository.CreateAsync(Cancel);
+        await using TestRepository other = await TestRepository.CreateAsync(Cancel);
+        other.Now = repository.Now;
+        await repository.PublishAsync(Cancel, SyntheticPath.Package("a"));
+        await other.PublishAsync(Cancel, SyntheticPath.Package("a"));
+        string work = repository.Store.Layout.WorkFolder(repository.Format.Repository);
+        await repository.Store.DiscardAsync(Cancel);
+        Assert.Empty(Directory.GetFiles(work, "*.sqlite"));
+
+        await repository.Store.WarmAsync(repository.Head, Cancel);
+        string[] opened = Directory.GetFiles(work, "*.sqlite");
+        Assert.Equal(2, opened.Length);
+        // They are edited where they are: the new revision is found in files that were opened before it.
+        FileStream[] held = [.. opened.Select(File.OpenRead)];
+        await repository.PublishAsync(Cancel, SyntheticPath.Package("b"));
+        await other.PublishAsync(Cancel, SyntheticPath.Package("b"));
+        Assert.Equal(other.Head.RootHash, repository.Head.RootHash);
+        foreach (FileStream file in held)
+        {
+            await using (file)
+            {
+                var bytes = new byte[file.Length];
+                await file.ReadExactlyAsync(bytes, Cancel);
+                Assert.Equal(await File.ReadAllBytesAsync(file.Name, Cancel), bytes);
+            }
+        }
+
+        // A store that has not got them has nothing to open, and says nothing.
+        await repository.Store.DiscardAsync(Cancel);
+        await repository.Store.WarmAsync(repository.Head with { StoreCatalog = repository.Head.History }, Cancel);
+        Assert.Empty(Directory.GetFiles(work, "*.sqlite"));
+    }
+
+    [Fact]
     public async Task The_order_of_a_batch_does_not_show_in_the_catalogs()
     {
         await using TestRepository one = await TestRepository.CreateAsync(Cancel);

@@ -186,9 +186,8 @@ public sealed class ObjectPatchTests
     private static byte[] Compress(byte[] plain)
     {
         var compressor = new SegmentedCompressor();
-        compressor.Take(plain.Length, (offset, buffer) => plain.AsSpan((int)offset, buffer.Length).CopyTo(buffer));
         using var stored = new MemoryStream();
-        compressor.CopyStoredAsync(stored, Cancel).GetAwaiter().GetResult();
+        compressor.StoreAsync(plain.Length, (offset, buffer) => plain.AsSpan((int)offset, buffer.Length).CopyTo(buffer), stored, Cancel).GetAwaiter().GetResult();
         Assert.Equal(plain, ObjectCompression.Decompress(stored.ToArray(), plain.Length));
         return stored.ToArray();
     }

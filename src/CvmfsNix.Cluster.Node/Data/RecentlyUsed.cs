@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 
-namespace CvmfsNix.Cluster.Node.BinaryCache;
+namespace CvmfsNix.Cluster.Node.Data;
 
 /// <summary>
 /// Values that are expensive to make, about as many as are worth keeping: two generations, of which the elder is dropped when the younger has
@@ -27,6 +27,7 @@ internal sealed class RecentlyUsed<TKey, TValue>(long weightMax, Func<TValue, lo
         return true;
     }
 
+    /// <summary>Keeps a value, in the place of another one with the key.</summary>
     public void Add(TKey key, TValue value)
     {
         long weight = weigh(value);
@@ -34,9 +35,9 @@ internal sealed class RecentlyUsed<TKey, TValue>(long weightMax, Func<TValue, lo
             return;
         lock (_gate)
         {
-            if (!_young.TryAdd(key, value))
-                return;
-            if ((_weight += weight) <= weightMax / 2)
+            _weight += weight - (_young.TryGetValue(key, out TValue? there) ? weigh(there) : 0);
+            _young[key] = value;
+            if (_weight <= weightMax / 2)
                 return;
             _old = _young;
             _young = new ConcurrentDictionary<TKey, TValue>();
