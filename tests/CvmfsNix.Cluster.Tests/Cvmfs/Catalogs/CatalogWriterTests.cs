@@ -238,7 +238,11 @@ public class CatalogWriterTests
             return writer.ToBytes();
         }
 
-        Assert.Equal(Edited("one", 1), Edited("many", 12));
+        byte[] bytes = Edited("many", 12);
+        Assert.Equal(Edited("one", 1), bytes);
+        // Change counter, pages, the counter they are valid for, and a library that wrote it, always the same.
+        uint[] told = [.. ((int[])[24, 28, 92, 96]).Select(at => System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at)))];
+        Assert.Equal([1, (uint)(bytes.Length / 1024), 1, 3_040_000], told);
     }
 
     [Fact]

@@ -85,27 +85,50 @@ public sealed class SegmentedCompressorTests
     {
         var compressor = new SegmentedCompressor();
         byte[] file = Content(300 * SegmentedCompressor.SegmentSize, 4);
+        using var held = new ManualResetEventSlim();
+        var ahead = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         int reading = 0;
-        await Assert.ThrowsAsync<IOException>(() => compressor.StoreAsync(
+        Task storing = compressor.StoreAsync(
             file.Length,
             (offset, buffer) =>
             {
                 Interlocked.Increment(ref reading);
+                if (offset >= 150 * SegmentedCompressor.SegmentSize)
+                {
+                    ahead.TrySetResult();
+                    held.Wait(Cancel);
+                }
+
                 Reader(file)(offset, buffer);
                 Interlocked.Decrement(ref reading);
             },
-            new FullStream(),
-            Cancel));
+            new FullStream(ahead.Task),
+            Cancel);
+        await ahead.Task.WaitAsync(Cancel);
+        // What looks ahead still reads the file; a method that had ended by now would let its caller close it.
+        await Task.WhenAny(storing, Task.Delay(TimeSpan.FromMilliseconds(500), Cancel));
+        Assert.False(storing.IsCompleted);
+        held.Set();
+        await Assert.ThrowsAsync<IOException>(() => storing);
         Assert.Equal(0, reading);
         Assert.Equal(file, ObjectCompression.Decompress(Compress(compressor, file), file.Length + 1));
     }
 
     private static ReadRange Reader(byte[] file) => (offset, buffer) => file.AsSpan((int)offset, buffer.Length).CopyTo(buffer);
 
-    private sealed class FullStream : MemoryStream
+    private sealed class FullStream(Task full) : MemoryStream
     {
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-            Length > 100_000 ? throw new IOException("the disk is full") : base.WriteAsync(buffer, cancellationToken);
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (Length < 100_000)
+            {
+                await base.WriteAsync(buffer, cancellationToken);
+                return;
+            }
+
+            await full.WaitAsync(cancellationToken);
+            throw new IOException("the disk is full");
+        }
     }
 
     private static byte[] Compress(SegmentedCompressor compressor, byte[] file)
