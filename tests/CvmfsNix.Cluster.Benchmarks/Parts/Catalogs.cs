@@ -27,7 +27,7 @@ public class Catalogs : IDisposable
         string file = Path.Combine(_folder, "catalog.sqlite");
         using (var empty = CatalogWriter.Create(new CatalogProperties { RootPrefix = _root, Revision = 1, LastModified = 1 }))
         {
-            empty.Insert(CatalogRows.PathDirectory(_root, 2));
+            empty.Insert(CatalogRows.PathDirectory(_root, 2, CatalogFlags.NestedRoot));
             File.WriteAllBytes(file, empty.ToBytes());
         }
 
